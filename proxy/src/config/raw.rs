@@ -1,0 +1,303 @@
+//! `proxy.toml` as it is written: serde types and their defaults, nothing checked yet.
+//!
+//! Public so that a tool can render a config file from the same types that read it.
+//! Meaning, defaults and the reason of every limit stand beside the field; [`super::Config`] is the
+//! checked form.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// The whole file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Config {
+    /// Threads that carry sessions; as many as there are cores when not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shards: Option<u16>,
+    /// Where the gatekeeper connects to.
+    #[serde(default)]
+    pub listen: Listen,
+    /// How the gatekeeper proves itself.
+    #[serde(default)]
+    pub gatekeeper: Gatekeeper,
+    /// `/metrics`, `/live`, `/ready`.
+    #[serde(default)]
+    pub http: Http,
+    /// Where reads go.
+    #[serde(default)]
+    pub routing: Routing,
+    /// How the nodes are watched.
+    pub monitor: Monitor,
+    /// Bounds.
+    #[serde(default)]
+    pub limits: Limits,
+    /// The cluster: exactly one manager and any number of workers.
+    #[serde(default, rename = "node")]
+    pub nodes: Vec<Node>,
+    /// Which database account a gatekeeper user gets.
+    #[serde(default, rename = "account")]
+    pub accounts: Vec<Account>,
+}
+
+/// `[listen]`: at least one of the two.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Listen {
+    /// `IP:PORT`; anything but loopback demands `[gatekeeper.tls]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<String>,
+    /// Path of a Unix socket, relative to the config file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+}
+
+/// `[gatekeeper]`: at least one of the two; with both, both must be proven.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Gatekeeper {
+    /// File with the secret that gatekeeper and proxy share; never sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_file: Option<PathBuf>,
+    /// Mutual TLS on the TCP listener.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<GatekeeperTls>,
+}
+
+/// `[gatekeeper.tls]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct GatekeeperTls {
+    /// The proxy's own certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+    /// The authority that signs the gatekeeper's certificate, PEM.
+    pub client_ca: PathBuf,
+}
+
+/// `[http]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Http {
+    /// `IP:PORT`, loopback unless another address is written out.
+    pub address: String,
+}
+
+/// `[routing]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Routing {
+    /// `direct` (always the manager), `random` (any healthy worker), `ping` (the nearest healthy worker).
+    pub strategy: String,
+    /// A worker that lags further behind serves no reads. Replication reports whole seconds.
+    pub lag_max_ms: u64,
+}
+
+/// `[monitor]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Monitor {
+    /// Account on every node. It needs REPLICATION CLIENT (MariaDB also knows it as BINLOG MONITOR
+    /// and wants REPLICA MONITOR beside it), nothing else.
+    pub user: String,
+    /// File with its password.
+    pub password_file: PathBuf,
+    /// Time between two checks of a node. Interval and timeout together bound how long reads still
+    /// reach a worker that has stopped replicating.
+    #[serde(default = "monitor_default::interval_ms")]
+    pub interval_ms: u64,
+    /// A check, or the connect before it, that takes longer has failed.
+    #[serde(default = "monitor_default::timeout_ms")]
+    pub timeout_ms: u64,
+    /// Good checks in a row that bring a worker back, so that one that comes and goes stays away.
+    #[serde(default = "monitor_default::recover_checks")]
+    pub recover_checks: u32,
+    /// Time between two latency probes of a node.
+    #[serde(default = "monitor_default::latency_interval_ms")]
+    pub latency_interval_ms: u64,
+    /// A probe that is not answered within this time counts as this latency.
+    #[serde(default = "monitor_default::latency_timeout_ms")]
+    pub latency_timeout_ms: u64,
+    /// Latency is the smallest of this many samples: scheduling only ever adds to a sample.
+    #[serde(default = "monitor_default::latency_window")]
+    pub latency_window: u32,
+    /// `auto` (ICMP, TCP connect time where ICMP is not permitted), `icmp` or `tcp`.
+    #[serde(default = "monitor_default::latency_probe")]
+    pub latency_probe: String,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Limits {
+    /// Sessions at once; each may hold one connection per node.
+    pub connections_max: u32,
+    /// Time for a gatekeeper to prove itself and finish its handshake.
+    pub handshake_timeout_ms: u64,
+    /// Time for a connection to a node to be opened and logged in.
+    pub connect_timeout_ms: u64,
+    /// Largest single statement: what a session may make the proxy hold.
+    pub statement_bytes_max: u64,
+    /// Prepared statements that one session may hold open: each costs memory here and on the node.
+    pub prepared_statements_max: u32,
+    /// Time that open transactions get to finish after a request to stop.
+    pub drain_timeout_ms: u64,
+}
+
+/// One `[[node]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Node {
+    /// What users see in the place of an address.
+    pub name: String,
+    /// Exactly one node is the `manager`, all others are a `worker`.
+    pub role: Role,
+    /// Host name or IP address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<String>,
+    /// TCP port.
+    #[serde(default = "node_port_default")]
+    pub port: u16,
+    /// Unix socket, in the place of host and port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub socket: Option<PathBuf>,
+    /// Encryption of the connections to this node.
+    #[serde(default)]
+    pub tls: NodeTls,
+    /// Authority that signs the node's certificate, PEM; demanded by `tls = "verify"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca: Option<PathBuf>,
+    /// Name in the node's certificate, when it is not `host`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_name: Option<String>,
+}
+
+/// What a node is in its cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The primary: takes every write.
+    Manager,
+    /// A replica: serves reads.
+    Worker,
+}
+
+/// Encryption towards a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeTls {
+    /// Clear text; only sensible on loopback, a Unix socket or inside a protected network.
+    #[default]
+    Off,
+    /// TLS when the node offers it, its certificate not checked.
+    Preferred,
+    /// TLS or no connection, the certificate not checked.
+    Required,
+    /// TLS or no connection, the certificate checked against `ca`.
+    Verify,
+}
+
+/// One `[[account]]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Account {
+    /// The user as the gatekeeper knows it.
+    pub user: String,
+    /// The database account on every node.
+    pub name: String,
+    /// File with its password; without one the account has none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_file: Option<PathBuf>,
+}
+
+impl Default for Http {
+    fn default() -> Self {
+        Self {
+            address: "127.0.0.1:9102".to_owned(),
+        }
+    }
+}
+
+impl Default for Routing {
+    fn default() -> Self {
+        Self {
+            strategy: "random".to_owned(),
+            lag_max_ms: 10_000,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections_max: 10_000,
+            handshake_timeout_ms: 10_000,
+            connect_timeout_ms: 3_000,
+            statement_bytes_max: 64 * 1024 * 1024,
+            prepared_statements_max: 16_382,
+            drain_timeout_ms: 30_000,
+        }
+    }
+}
+
+impl Monitor {
+    /// The defaults, for an account and the file of its password.
+    pub fn new(user: impl Into<String>, password_file: impl Into<PathBuf>) -> Self {
+        Self {
+            user: user.into(),
+            password_file: password_file.into(),
+            interval_ms: monitor_default::interval_ms(),
+            timeout_ms: monitor_default::timeout_ms(),
+            recover_checks: monitor_default::recover_checks(),
+            latency_interval_ms: monitor_default::latency_interval_ms(),
+            latency_timeout_ms: monitor_default::latency_timeout_ms(),
+            latency_window: monitor_default::latency_window(),
+            latency_probe: monitor_default::latency_probe(),
+        }
+    }
+}
+
+impl Node {
+    /// A node reached by clear TCP.
+    pub fn new(name: impl Into<String>, role: Role, host: impl Into<String>, port: u16) -> Self {
+        Self {
+            name: name.into(),
+            role,
+            host: Some(host.into()),
+            port,
+            socket: None,
+            tls: NodeTls::Off,
+            ca: None,
+            server_name: None,
+        }
+    }
+}
+
+fn node_port_default() -> u16 {
+    3306
+}
+
+mod monitor_default {
+    pub(super) fn interval_ms() -> u64 {
+        500
+    }
+    pub(super) fn timeout_ms() -> u64 {
+        1_000
+    }
+    pub(super) fn recover_checks() -> u32 {
+        3
+    }
+    pub(super) fn latency_interval_ms() -> u64 {
+        500
+    }
+    pub(super) fn latency_timeout_ms() -> u64 {
+        1_000
+    }
+    pub(super) fn latency_window() -> u32 {
+        3
+    }
+    pub(super) fn latency_probe() -> String {
+        "auto".to_owned()
+    }
+}
