@@ -1,1 +1,3 @@
-//! gatekeeper
+//! The public MySQL endpoint: authenticates, judges every statement, forwards the rest.
+
+pub mod config;

@@ -1,0 +1,3 @@
+//! The checked configuration: raw types in, every problem out at once.
+
+pub mod raw;
