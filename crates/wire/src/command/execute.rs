@@ -1,0 +1,162 @@
+//! [COM_STMT_EXECUTE](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_stmt_execute.html).
+//!
+//! A client sends the types of its parameters once and may leave them out afterwards; the server
+//! remembers them per connection. Whoever moves a statement to another connection must put them back:
+//! [`Execute::with_types`].
+
+use crate::limits::PARAMETERS_COUNT_MAX;
+use crate::writer::Writer;
+use crate::{Capabilities, DecodeError, Reader};
+
+/// The head of a COM_STMT_EXECUTE payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Execute<'a> {
+    /// The statement.
+    pub statement_id: u32,
+    /// Kind of cursor; 0 for none.
+    pub flags: u8,
+    /// Everything from the iteration count to the null bitmap, both included.
+    head: &'a [u8],
+    /// The types of the parameters (with names under query attributes), when they were sent.
+    pub types: Option<&'a [u8]>,
+    /// The values.
+    values: &'a [u8],
+    /// Whether the packet has a place for types: there are parameters or attributes.
+    typed: bool,
+}
+
+/// The client can read query attributes of this execution: the parameter count is in the packet.
+const PARAMETER_COUNT_AVAILABLE: u8 = 0x08;
+
+impl<'a> Execute<'a> {
+    /// Decodes a payload, its first byte (the command) included, of a statement with that many parameters.
+    pub fn decode(
+        payload: &'a [u8],
+        parameters: u16,
+        capabilities: Capabilities,
+    ) -> Result<Self, DecodeError> {
+        let mut r = Reader::new(payload);
+        r.u8("command")?; // int<1>
+        let statement_id = r.u32("statement id")?; // int<4>
+        let flags = r.u8("cursor flags")?; // int<1>
+        let start = r.rest();
+        r.u32("iteration count")?; // int<4>, always 1
+        let attributes = capabilities.has(Capabilities::QUERY_ATTRIBUTES);
+        let mut count = usize::from(parameters);
+        if attributes && (parameters > 0 || flags & PARAMETER_COUNT_AVAILABLE != 0) {
+            let sent = r.lenenc("parameter count")?; // int<lenenc>
+            count = usize::try_from(sent).map_err(|_| DecodeError::Invalid("parameter count"))?;
+            if count > PARAMETERS_COUNT_MAX {
+                return Err(DecodeError::TooLong {
+                    field: "parameters",
+                    max: PARAMETERS_COUNT_MAX,
+                });
+            }
+        }
+        if count == 0 {
+            let head = start.get(..start.len() - r.rest().len()).unwrap_or_default();
+            return Ok(Self {
+                statement_id,
+                flags,
+                head,
+                types: None,
+                values: r.rest(),
+                typed: false,
+            });
+        }
+        r.bytes(count.div_ceil(8), "null bitmap")?;
+        let head = start.get(..start.len() - r.rest().len()).unwrap_or_default();
+        let types = match r.u8("new parameters bound flag")? {
+            0 => None,
+            1 => {
+                let from = r.rest();
+                for _ in 0..count {
+                    r.u16("parameter type")?; // int<2>
+                    if attributes {
+                        r.lenenc_bytes(usize::MAX, "parameter name")?; // string<lenenc>
+                    }
+                }
+                Some(from.get(..from.len() - r.rest().len()).unwrap_or_default())
+            }
+            _ => return Err(DecodeError::Invalid("new parameters bound flag")),
+        };
+        Ok(Self {
+            statement_id,
+            flags,
+            head,
+            types,
+            values: r.rest(),
+            typed: true,
+        })
+    }
+
+    /// The payload for another connection: its own number of the statement, and the types always there.
+    ///
+    /// `remembered` are the types that the client sent last; they are used when it left them out.
+    pub fn with_types(&self, statement_id: u32, remembered: Option<&[u8]>) -> Vec<u8> {
+        let types = self.types.or(remembered);
+        let size = 16 + self.head.len() + types.map_or(0, <[u8]>::len) + self.values.len();
+        let mut out = Vec::with_capacity(size);
+        out.put_u8(super::CommandCode::STMT_EXECUTE.0);
+        out.put_u32(statement_id);
+        out.put_u8(self.flags);
+        out.put_bytes(self.head);
+        if self.typed {
+            out.put_u8(u8::from(types.is_some()));
+            out.put_bytes(types.unwrap_or_default());
+        }
+        out.put_bytes(self.values);
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// One BIGINT parameter, value 5, as sysbench sends it.
+    const WITH_TYPES: &[u8] = &[
+        0x17, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0x08, 0, 5, 0, 0, 0, 0, 0, 0, 0,
+    ];
+    const WITHOUT_TYPES: &[u8] = &[0x17, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0];
+
+    #[test]
+    fn types_that_were_left_out_are_put_back() {
+        let first = Execute::decode(WITH_TYPES, 1, Capabilities::NONE).unwrap();
+        assert_eq!((first.statement_id, first.types), (1, Some(&[0x08, 0][..])));
+        let again = Execute::decode(WITHOUT_TYPES, 1, Capabilities::NONE).unwrap();
+        assert_eq!(again.types, None);
+        let mut expected = WITH_TYPES.to_vec();
+        expected[1] = 9;
+        assert_eq!(again.with_types(9, first.types), expected);
+    }
+
+    #[test]
+    fn a_statement_without_parameters() {
+        let payload = [0x17, 1, 0, 0, 0, 0, 1, 0, 0, 0];
+        let execute = Execute::decode(&payload, 0, Capabilities::NONE).unwrap();
+        assert_eq!(execute.with_types(1, None), payload);
+    }
+
+    #[test]
+    fn with_query_attributes_the_count_and_names_are_in_the_packet() {
+        let payload = [
+            0x17, 1, 0, 0, 0, 8, 1, 0, 0, 0, 1, 0, 1, 0x08, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0,
+        ];
+        let execute = Execute::decode(&payload, 1, Capabilities::QUERY_ATTRIBUTES).unwrap();
+        assert_eq!(execute.types, Some(&[0x08, 0, 0][..]));
+        assert_eq!(execute.with_types(1, None), payload);
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(payload in proptest::collection::vec(any::<u8>(), 0..200), parameters: u16, new: bool) {
+            let capabilities = if new { Capabilities::QUERY_ATTRIBUTES } else { Capabilities::NONE };
+            if let Ok(execute) = Execute::decode(&payload, parameters, capabilities) {
+                let again = execute.with_types(execute.statement_id, None);
+                prop_assert_eq!(again.len(), payload.len());
+            }
+        }
+    }
+}

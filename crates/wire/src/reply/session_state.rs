@@ -1,0 +1,190 @@
+//! [Changes of session state](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_ok_packet.html#sect_protocol_basic_ok_packet_sessinfo)
+//! inside an OK packet.
+
+use crate::limits::CONTROL_PACKET_BYTES_MAX;
+use crate::writer::Writer;
+use crate::{DecodeError, Reader};
+
+/// One change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SessionChange<'a> {
+    /// A system variable has a new value.
+    Variable {
+        /// Its name.
+        name: &'a [u8],
+        /// Its value as text.
+        value: &'a [u8],
+    },
+    /// The current schema changed; empty when there is none.
+    Schema(&'a [u8]),
+    /// Something of the session's state changed.
+    State(&'a [u8]),
+    /// GTIDs of the transaction.
+    Gtids(&'a [u8]),
+    /// Statements that would restart the transaction.
+    TransactionCharacteristics(&'a [u8]),
+    /// Eight characters of transaction state.
+    TransactionState(&'a [u8]),
+    /// A tracker that is not known here.
+    Other {
+        /// Its type.
+        tracker: u8,
+        /// Its data.
+        data: &'a [u8],
+    },
+}
+
+/// Iterates over the changes of one OK packet.
+#[derive(Debug, Clone)]
+pub struct SessionChanges<'a> {
+    entries: Reader<'a>,
+    /// The rest of an entry with several variables: MariaDB puts all into one.
+    variables: Reader<'a>,
+}
+
+const SYSTEM_VARIABLES: u8 = 0;
+const SCHEMA: u8 = 1;
+const STATE_CHANGE: u8 = 2;
+const GTIDS: u8 = 3;
+const TRANSACTION_CHARACTERISTICS: u8 = 4;
+const TRANSACTION_STATE: u8 = 5;
+
+impl<'a> SessionChanges<'a> {
+    /// Over the state block of an OK packet.
+    pub fn new(state: &'a [u8]) -> Self {
+        Self {
+            entries: Reader::new(state),
+            variables: Reader::new(&[]),
+        }
+    }
+
+    fn variable(&mut self) -> Result<SessionChange<'a>, DecodeError> {
+        let name = self
+            .variables
+            .lenenc_bytes(CONTROL_PACKET_BYTES_MAX, "variable name")?;
+        let value = self
+            .variables
+            .lenenc_bytes(CONTROL_PACKET_BYTES_MAX, "variable value")?;
+        Ok(SessionChange::Variable { name, value })
+    }
+
+    fn entry(&mut self) -> Result<SessionChange<'a>, DecodeError> {
+        let tracker = self.entries.u8("tracker type")?; // int<1>
+        let data = self
+            .entries
+            .lenenc_bytes(CONTROL_PACKET_BYTES_MAX, "tracker data")?; // string<lenenc>
+        let mut r = Reader::new(data);
+        let mut text = |field| r.lenenc_bytes(CONTROL_PACKET_BYTES_MAX, field);
+        Ok(match tracker {
+            SYSTEM_VARIABLES => {
+                self.variables = Reader::new(data);
+                return self.variable();
+            }
+            SCHEMA => SessionChange::Schema(text("schema")?),
+            STATE_CHANGE => SessionChange::State(text("state")?),
+            GTIDS => SessionChange::Gtids(data),
+            TRANSACTION_CHARACTERISTICS => {
+                SessionChange::TransactionCharacteristics(text("characteristics")?)
+            }
+            TRANSACTION_STATE => SessionChange::TransactionState(text("transaction state")?),
+            tracker => SessionChange::Other { tracker, data },
+        })
+    }
+}
+
+impl<'a> Iterator for SessionChanges<'a> {
+    type Item = Result<SessionChange<'a>, DecodeError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if !self.variables.is_empty() {
+            let change = self.variable();
+            if change.is_err() {
+                self.variables = Reader::new(&[]);
+                self.entries = Reader::new(&[]);
+            }
+            return Some(change);
+        }
+        if self.entries.is_empty() {
+            return None;
+        }
+        let change = self.entry();
+        if change.is_err() {
+            self.entries = Reader::new(&[]);
+        }
+        Some(change)
+    }
+}
+
+impl SessionChange<'_> {
+    /// Appends the change as an entry of its own.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let mut data = Vec::new();
+        let tracker = match *self {
+            SessionChange::Variable { name, value } => {
+                data.put_lenenc_bytes(name);
+                data.put_lenenc_bytes(value);
+                SYSTEM_VARIABLES
+            }
+            SessionChange::Schema(text) => {
+                data.put_lenenc_bytes(text);
+                SCHEMA
+            }
+            SessionChange::State(text) => {
+                data.put_lenenc_bytes(text);
+                STATE_CHANGE
+            }
+            SessionChange::Gtids(bytes) => {
+                data.put_bytes(bytes);
+                GTIDS
+            }
+            SessionChange::TransactionCharacteristics(text) => {
+                data.put_lenenc_bytes(text);
+                TRANSACTION_CHARACTERISTICS
+            }
+            SessionChange::TransactionState(text) => {
+                data.put_lenenc_bytes(text);
+                TRANSACTION_STATE
+            }
+            SessionChange::Other { tracker, data: bytes } => {
+                data.put_bytes(bytes);
+                tracker
+            }
+        };
+        out.put_u8(tracker);
+        out.put_lenenc_bytes(&data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_variables_in_one_entry_as_mariadb_sends_them() {
+        let mut state = vec![0, 8];
+        state.extend(b"\x01a\x011\x01b\x012");
+        SessionChange::Schema(b"s").encode(&mut state);
+        let changes: Vec<_> = SessionChanges::new(&state).collect::<Result<_, _>>().unwrap();
+        assert_eq!(
+            changes,
+            [
+                SessionChange::Variable {
+                    name: b"a",
+                    value: b"1"
+                },
+                SessionChange::Variable {
+                    name: b"b",
+                    value: b"2"
+                },
+                SessionChange::Schema(b"s"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_broken_block_ends_with_an_error_once() {
+        let mut changes = SessionChanges::new(&[0, 200, 1]);
+        assert!(matches!(changes.next(), Some(Err(_))));
+        assert_eq!(changes.next(), None);
+    }
+}
