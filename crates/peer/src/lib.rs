@@ -1,1 +1,5 @@
 //! peer
+
+pub mod chunk;
+pub mod inbox;
+pub mod relay;

@@ -69,6 +69,8 @@ pub struct Progress {
     skip: usize,
     /// The current payload goes on in the next packet.
     continued: bool,
+    /// Sequence number of the last packet whose header was seen.
+    sequence: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -117,6 +119,18 @@ impl Progress {
         self.state == State::Upload
     }
 
+    /// Whether what was consumed so far ends with a whole payload.
+    #[inline]
+    pub fn is_between_packets(&self) -> bool {
+        self.skip == 0 && !self.continued
+    }
+
+    /// Sequence number of the last packet whose header was seen.
+    #[inline]
+    pub fn sequence(&self) -> u8 {
+        self.sequence
+    }
+
     /// The client's file has been sent; the reply goes on.
     pub fn upload_sent(&mut self) {
         if self.state == State::Upload {
@@ -153,6 +167,7 @@ impl Progress {
                 self.plain_packet_begins();
             }
             self.continued = header.continues();
+            self.sequence = header.sequence;
             let here = header.packet_bytes().min(rest.len());
             self.skip = header.packet_bytes() - here;
             position += here;
@@ -215,6 +230,7 @@ impl Progress {
             return Ok(Piece::Incomplete(bytes));
         };
         let control = self.decode(payload)?;
+        self.sequence = header.sequence;
         self.state = self.after(control);
         Ok(Piece::Packet(bytes, control))
     }

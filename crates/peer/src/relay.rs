@@ -1,0 +1,239 @@
+//! Passes a reply from one stream to another as it arrives, and looks only at the packets that decide.
+//!
+//! ```text
+//!   from ──chunk──▶ Progress ──control packet──▶ Observer ──Edit──▶ to
+//!                       └────────bytes─────────────────────────────▶
+//! ```
+
+use std::io;
+
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use wire::DecodeError;
+use wire::frame::Header;
+use wire::limits::PACKET_PAYLOAD_BYTES_MAX;
+use wire::reply::{Control, Piece, Progress};
+
+use crate::chunk::Chunk;
+use crate::inbox::Command;
+
+/// Which side of a relay failed, and how.
+#[derive(Debug, Error)]
+pub enum RelayError {
+    /// The side that replies is gone or broken.
+    #[error("failed to read the reply: {0}")]
+    From(io::Error),
+    /// The side that asked is gone or broken.
+    #[error("failed to pass the reply on: {0}")]
+    To(io::Error),
+    /// The reply is no reply of the protocol.
+    #[error("failed to follow the reply: {0}")]
+    Protocol(#[from] DecodeError),
+}
+
+/// What becomes of a control packet.
+#[derive(Debug)]
+pub enum Edit {
+    /// It passes as it is.
+    Pass,
+    /// This takes its place (header and payload).
+    Replace(Vec<u8>),
+    /// It is held back, and with it all that follows: the caller decides what happens now. Only useful as
+    /// long as nothing was delivered.
+    Withhold,
+}
+
+/// Sees the control packets of a reply, header included, before they are passed on.
+pub trait Observer {
+    /// Decides about one packet.
+    fn control(&mut self, control: Control, packet: &[u8]) -> Edit;
+}
+
+/// How a reply (or a part of it) ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// With its last byte.
+    Done,
+    /// The server waits for the client's file.
+    Upload,
+    /// The observer held a packet back.
+    Withheld,
+}
+
+/// What a relay moved.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Moved {
+    /// Bytes delivered.
+    pub bytes: u64,
+    /// Sequence number of the last packet whose header was seen.
+    pub sequence: u8,
+    /// Whether what was delivered ends with a whole packet, so that an ERR packet can follow.
+    pub at_boundary: bool,
+}
+
+/// The receiving end of a connection: bytes that have come before anybody asked for them are kept.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    pending: Option<Chunk>,
+}
+
+impl Outbox {
+    /// Whether bytes are waiting that belong to no reply.
+    pub fn has_bytes(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Passes one reply (or the part of it up to an upload) from `from` to `to`; without `to` it is read and dropped.
+    pub async fn relay<F, T>(
+        &mut self,
+        from: &mut F,
+        mut to: Option<&mut T>,
+        progress: &mut Progress,
+        observer: &mut impl Observer,
+        moved: &mut Moved,
+    ) -> Result<Ended, RelayError>
+    where
+        F: AsyncRead + Unpin,
+        T: AsyncWrite + Unpin,
+    {
+        moved.at_boundary = true;
+        while !progress.is_done() {
+            if progress.wants_upload() {
+                return Ok(Ended::Upload);
+            }
+            let mut chunk = match self.pending.take() {
+                Some(chunk) => chunk,
+                None => Chunk::read(from).await.map_err(RelayError::From)?,
+            };
+            let pass = loop {
+                let pass = look(&mut chunk, progress, observer, moved)?;
+                if let Some(needed) = pass.needed.filter(|_| pass.bytes == 0 && pass.edited.is_none()) {
+                    chunk.reserve(needed);
+                    if chunk.read_more(from).await.map_err(RelayError::From)? == 0 {
+                        return Err(RelayError::From(io::ErrorKind::UnexpectedEof.into()));
+                    }
+                    continue;
+                }
+                break pass;
+            };
+            if chunk.is_empty() && pass.bytes == 0 && !pass.withheld {
+                return Err(RelayError::From(io::ErrorKind::UnexpectedEof.into()));
+            }
+            let bytes = match &pass.edited {
+                Some(edited) => edited.as_slice(),
+                None => chunk.filled().get(..pass.bytes).unwrap_or_default(),
+            };
+            if let Some(to) = to.as_deref_mut()
+                && !bytes.is_empty()
+            {
+                moved.at_boundary = false;
+                to.write_all(bytes).await.map_err(RelayError::To)?;
+                to.flush().await.map_err(RelayError::To)?;
+                moved.bytes += bytes.len() as u64;
+                moved.at_boundary = progress.is_between_packets();
+            }
+            chunk.consume(pass.bytes);
+            if !chunk.is_empty() {
+                self.pending = Some(chunk);
+            }
+            if pass.withheld {
+                return Ok(Ended::Withheld);
+            }
+        }
+        Ok(Ended::Done)
+    }
+}
+
+struct Pass {
+    /// Bytes of the chunk that were looked at and can go.
+    bytes: usize,
+    /// What goes in their place, when something in them was changed.
+    edited: Option<Vec<u8>>,
+    /// Bytes that must be there to look further.
+    needed: Option<usize>,
+    withheld: bool,
+}
+
+/// Walks over the chunk as far as it is clear what its bytes are.
+fn look(
+    chunk: &mut Chunk,
+    progress: &mut Progress,
+    observer: &mut impl Observer,
+    moved: &mut Moved,
+) -> Result<Pass, DecodeError> {
+    let filled = chunk.filled();
+    let mut pass = Pass {
+        bytes: 0,
+        edited: None,
+        needed: None,
+        withheld: false,
+    };
+    let mut copied = 0;
+    while pass.bytes < filled.len() && !progress.is_done() && !progress.wants_upload() {
+        let rest = filled.get(pass.bytes..).unwrap_or_default();
+        match progress.next(rest)? {
+            Piece::Bytes(count) => pass.bytes += count,
+            Piece::Packet(count, control) => {
+                let packet = rest.get(..count).unwrap_or_default();
+                match observer.control(control, packet) {
+                    Edit::Pass => {}
+                    Edit::Replace(bytes) => {
+                        let edited = pass.edited.get_or_insert_default();
+                        edited.extend_from_slice(filled.get(copied..pass.bytes).unwrap_or_default());
+                        edited.extend_from_slice(&bytes);
+                        copied = pass.bytes + count;
+                    }
+                    Edit::Withhold => {
+                        pass.withheld = true;
+                        break;
+                    }
+                }
+                pass.bytes += count;
+            }
+            Piece::Incomplete(needed) => {
+                pass.needed = Some(needed);
+                break;
+            }
+        }
+    }
+    if let Some(edited) = &mut pass.edited {
+        edited.extend_from_slice(filled.get(copied..pass.bytes).unwrap_or_default());
+    }
+    moved.sequence = progress.sequence();
+    Ok(pass)
+}
+
+/// Sends a command on.
+pub async fn send<T: AsyncWrite + Unpin>(to: &mut T, command: &Command) -> io::Result<()> {
+    match command {
+        Command::Packet(chunk) => to.write_all(chunk.filled()).await?,
+        Command::Split(payload) => send_payload(to, payload).await?,
+    }
+    to.flush().await
+}
+
+/// Sends a payload of any size as the first packets of a command.
+pub async fn send_payload<T: AsyncWrite + Unpin>(to: &mut T, payload: &[u8]) -> io::Result<()> {
+    let mut sequence = 0u8;
+    let mut rest = payload;
+    loop {
+        let (part, tail) = rest.split_at(rest.len().min(PACKET_PAYLOAD_BYTES_MAX));
+        to.write_all(
+            &Header {
+                payload_bytes: part.len(),
+                sequence,
+            }
+            .encode(),
+        )
+        .await?;
+        to.write_all(part).await?;
+        if part.len() < PACKET_PAYLOAD_BYTES_MAX {
+            return to.flush().await;
+        }
+        sequence = sequence.wrapping_add(1);
+        rest = tail;
+    }
+}
+
+#[cfg(test)]
+mod tests;
