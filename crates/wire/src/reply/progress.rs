@@ -104,6 +104,7 @@ impl Progress {
             capabilities,
             skip: 0,
             continued: false,
+            sequence: 0,
         }
     }
 
