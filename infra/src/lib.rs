@@ -1,1 +1,3 @@
-//! infra
+//! Make it exist: the cluster on this machine, its verification and its benchmarks.
+
+pub mod bench;

@@ -1,0 +1,223 @@
+//! `infra bench`: what the hops cost, beside HAProxy and beside relays that understand nothing.
+//!
+//! ```text
+//!   sysbench ──▶ nothing │ HAProxy │ HAProxy twice │ raw relays │ gatekeeper + proxy ──▶ manager
+//!                └──────────── in turn, round after round, CPU time read before and after ──┘
+//! ```
+//!
+//! The figure that counts is CPU time per query of the hops' processes, and its ratio to other paths within one
+//! round: queries per second swing by a third on a shared machine, CPU per query hardly does.
+
+use std::path::PathBuf;
+
+mod binaries;
+mod cluster;
+mod course;
+mod cpu;
+mod haproxy;
+mod hop;
+mod interrupt;
+mod limits;
+mod machine;
+mod measure;
+mod path;
+mod picture;
+mod plan;
+mod profile;
+pub mod relay;
+mod require;
+mod results;
+mod sbtest;
+mod summary;
+mod sysbench;
+mod table;
+
+use self::{
+    cluster::{OwnCluster, Wanted},
+    course::Course,
+    interrupt::Interrupt,
+    plan::Plan,
+};
+pub use self::{path::HopPath, require::Requirement, sysbench::PreparedStatements};
+
+const EXAMPLES: &str = "Examples:
+  infra bench --own-cluster
+      start a cluster for the benchmark alone, run everything, take the cluster down
+  infra bench --own-cluster --profile point-select --threads 8 --repeat 3 --seconds 5
+      the required figures in three minutes
+  infra bench --dir cluster --paths direct,haproxy2,relay2-unix,pair --threads 8,32
+      a cluster that runs already
+  infra bench --own-cluster --list
+      what would be run, and how long that takes
+  infra bench --own-cluster --profile point-select --require pair/haproxy2=1.2
+      end with an error when the pair costs more than 1.2 times two HAProxy
+
+How to read the table: sysbench/README.md and docs/benchmarks.md.";
+
+/// Compare gatekeeper and proxy with HAProxy and with raw relays, by sysbench.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct BenchArgs {
+    /// The folder of a running cluster (its cluster.json).
+    #[arg(long, value_name = "DIR", required_unless_present_any = ["own_cluster", "list"], conflicts_with = "own_cluster")]
+    pub dir: Option<PathBuf>,
+
+    /// Start a cluster for the benchmark alone (strategy direct), and take it down afterwards.
+    #[arg(long)]
+    pub own_cluster: bool,
+
+    /// The own cluster's server: mariadb, mysql or auto.
+    #[arg(long, default_value = "auto", conflicts_with = "dir")]
+    pub engine: String,
+
+    /// The own cluster's workers; under strategy direct they only replicate.
+    #[arg(long, default_value_t = 0, conflicts_with = "dir")]
+    pub workers: u32,
+
+    /// The own cluster's first port; the next free block of ports is looked for from here.
+    #[arg(long, default_value_t = 24300, conflicts_with = "dir")]
+    pub port_base: u16,
+
+    /// What sysbench does: point-select, read-only, read-write, or a path to a .toml file.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "point-select,read-only,read-write"
+    )]
+    pub profile: Vec<String>,
+
+    /// Connections of sysbench, each number a series of its own.
+    #[arg(long, value_delimiter = ',', default_value = "1,8,32")]
+    pub threads: Vec<u32>,
+
+    /// Rounds: how often each path has its turn; the table shows medians.
+    #[arg(long, default_value_t = 5)]
+    pub repeat: u32,
+
+    /// How long each run lasts (default: what the profile says).
+    #[arg(long)]
+    pub seconds: Option<u32>,
+
+    /// The paths to compare.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "direct,haproxy,haproxy2,relay2-unix,proxy,pair"
+    )]
+    pub paths: Vec<HopPath>,
+
+    /// sysbench's use of prepared statements.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub db_ps_mode: PreparedStatements,
+
+    /// The gatekeeper's user that sysbench is on the path `pair`.
+    #[arg(long, default_value = "app")]
+    pub user: String,
+
+    /// A bound on the ratio of CPU per query, such as pair/haproxy2=1.2 (point-select, 8 threads and more).
+    #[arg(long, value_name = "A/B=RATIO")]
+    pub require: Vec<Requirement>,
+
+    /// Where results go: one JSON file and one SVG per benchmark, named after its start.
+    #[arg(long, value_name = "DIR", default_value = "sysbench/results")]
+    pub results: PathBuf,
+
+    /// The JSON file's own name; the picture is put beside it.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+
+    /// Take gatekeeper, proxy and relay from this folder (default: target/bench-lto when it is up to date).
+    #[arg(long, value_name = "DIR")]
+    pub binaries: Option<PathBuf>,
+
+    /// Say what would be run and how long it would take, and run nothing.
+    #[arg(long)]
+    pub list: bool,
+}
+
+/// Runs the benchmark that was asked for.
+pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let plan = plan_of(&args)?;
+    if args.list {
+        return course::say(&plan.listing());
+    }
+    let binaries = binaries::folder(args.binaries.as_deref())?;
+    let mut interrupt = Interrupt::watch()?;
+    eprint!("{}", plan.listing());
+    let Some(dir) = &args.dir else {
+        let wanted = Wanted::new(&args.engine, args.workers, args.port_base)?;
+        let own = OwnCluster::up(&binaries.join("infra"), &wanted, &mut interrupt).await?;
+        let measured = Box::pin(Course::new(&args, &plan, &binaries).run(own.dir(), &mut interrupt)).await;
+        let stopped = own.down().await;
+        return measured.and(stopped);
+    };
+    Box::pin(Course::new(&args, &plan, &binaries).run(dir, &mut interrupt)).await
+}
+
+fn plan_of(args: &BenchArgs) -> anyhow::Result<Plan> {
+    let mut profiles = args
+        .profile
+        .iter()
+        .map(|name| profile::load(name))
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    for profile in &mut profiles {
+        profile.settings.seconds = args.seconds.unwrap_or(profile.settings.seconds);
+    }
+    let plan = Plan {
+        profiles,
+        threads: args.threads.clone(),
+        rounds: args.repeat,
+        paths: args.paths.clone(),
+    };
+    plan.check()?;
+    Ok(plan)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        bench: BenchArgs,
+    }
+
+    fn parse(line: &str) -> Result<BenchArgs, String> {
+        Cli::try_parse_from(line.split_whitespace())
+            .map(|cli| cli.bench)
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_further_words_everything_that_is_required_is_compared() {
+        let args = parse("bench --own-cluster").unwrap();
+        let plan = plan_of(&args).unwrap();
+        assert_eq!(
+            (plan.profiles.len(), plan.threads.as_slice(), plan.rounds),
+            (3, [1, 8, 32].as_slice(), 5)
+        );
+        assert_eq!(HopPath::measured(&plan.paths).last(), Some(&HopPath::Pair));
+        assert!(plan.paths.contains(&HopPath::Relay2Unix) && plan.paths.contains(&HopPath::Haproxy2));
+    }
+
+    #[test]
+    fn a_cluster_is_given_or_started_but_not_both_and_not_neither() {
+        assert!(parse("bench --dir x --profile point-select --threads 8,32 --repeat 3 --seconds 5").is_ok());
+        assert!(parse("bench").unwrap_err().contains("--dir"));
+        assert!(parse("bench --dir x --own-cluster").is_err());
+        assert!(parse("bench --dir x --workers 2").is_err());
+        assert!(parse("bench --list").is_ok());
+    }
+
+    #[test]
+    fn seconds_given_by_hand_outweigh_the_profiles() {
+        let plan = plan_of(&parse("bench --list --seconds 3").unwrap()).unwrap();
+        assert!(plan.profiles.iter().all(|profile| profile.settings.seconds == 3));
+        assert!(plan_of(&parse("bench --list --seconds 601").unwrap()).is_err());
+        assert!(plan_of(&parse("bench --list --threads 0").unwrap()).is_err());
+    }
+}

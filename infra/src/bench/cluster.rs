@@ -1,0 +1,312 @@
+//! The running cluster that is measured: `cluster.json`, and one of our own.
+
+use std::{
+    net::{Ipv4Addr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+use tokio::process::Command;
+
+use super::{hop::stop_gently, interrupt::Interrupt, limits, sysbench::Target};
+
+/// What the benchmark needs of `cluster.json`; more may stand there. Without gatekeeper and proxy the other
+/// paths can still be measured.
+#[derive(Clone, Deserialize)]
+pub(super) struct Cluster {
+    pub(super) engine: String,
+    pub(super) version: String,
+    gatekeeper: Option<Service>,
+    proxy: Option<Service>,
+    nodes: Vec<Node>,
+    #[serde(default)]
+    users: Vec<User>,
+}
+
+#[derive(Clone, Deserialize)]
+struct Service {
+    host: String,
+    port: u16,
+    pid: u32,
+    config: PathBuf,
+}
+
+#[derive(Clone, Deserialize)]
+struct Node {
+    role: String,
+    host: String,
+    port: u16,
+    pid: u32,
+    root_user: String,
+    root_password: String,
+}
+
+#[derive(Clone, Deserialize)]
+struct User {
+    name: String,
+    password: String,
+}
+
+/// The pair as it runs: the entrance and its two processes.
+pub(super) struct Pair {
+    pub(super) entrance: Target,
+    pub(super) gatekeeper_pid: u32,
+    pub(super) proxy_pid: u32,
+}
+
+impl Cluster {
+    /// Reads `dir/cluster.json`.
+    pub(super) fn read(dir: &Path) -> anyhow::Result<Self> {
+        let path = dir.join("cluster.json");
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("failed to read {} (is the cluster up?)", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("failed to read {}", path.display()))
+    }
+
+    /// Root on the manager.
+    pub(super) fn manager(&self) -> anyhow::Result<Target> {
+        let manager = self.manager_node()?;
+        Ok(Target {
+            host: manager.host.clone(),
+            port: manager.port,
+            user: manager.root_user.clone(),
+            password: manager.root_password.clone(),
+        })
+    }
+
+    /// The manager's process.
+    pub(super) fn manager_pid(&self) -> anyhow::Result<u32> {
+        Ok(self.manager_node()?.pid)
+    }
+
+    fn manager_node(&self) -> anyhow::Result<&Node> {
+        self.nodes
+            .iter()
+            .find(|node| node.role == "manager")
+            .context("the cluster names no manager")
+    }
+
+    /// Nodes that are not the manager.
+    pub(super) fn workers(&self) -> usize {
+        self.nodes.iter().filter(|node| node.role == "worker").count()
+    }
+
+    /// Gatekeeper and proxy, entered as `user`.
+    pub(super) fn pair(&self, user: &str) -> anyhow::Result<Pair> {
+        let (Some(gatekeeper), Some(proxy)) = (&self.gatekeeper, &self.proxy) else {
+            bail!("the cluster has no gatekeeper and proxy: leave out `pair` and `proxy` with --paths");
+        };
+        let user = self
+            .users
+            .iter()
+            .find(|known| known.name == user)
+            .with_context(|| format!("the cluster has no user `{user}`"))?;
+        Ok(Pair {
+            entrance: Target {
+                host: gatekeeper.host.clone(),
+                port: gatekeeper.port,
+                user: user.name.clone(),
+                password: user.password.clone(),
+            },
+            gatekeeper_pid: gatekeeper.pid,
+            proxy_pid: proxy.pid,
+        })
+    }
+
+    /// How the proxy routes, from its configuration; unknown when that cannot be read.
+    pub(super) fn strategy(&self) -> Option<String> {
+        let config = toml_of(&self.proxy.as_ref()?.config)?;
+        Some(config.get("routing")?.get("strategy")?.as_str()?.to_owned())
+    }
+
+    /// `unix` or `tcp` between gatekeeper and proxy; unknown when the configuration cannot be read.
+    pub(super) fn inner_hop(&self) -> Option<&'static str> {
+        let config = toml_of(&self.gatekeeper.as_ref()?.config)?;
+        Some(if config.get("proxy")?.get("socket").is_some() {
+            "unix"
+        } else {
+            "tcp"
+        })
+    }
+}
+
+fn toml_of(path: &Path) -> Option<toml::Table> {
+    std::fs::read_to_string(path).ok()?.parse().ok()
+}
+
+/// A cluster started for the benchmark alone.
+pub(super) struct OwnCluster {
+    infra: PathBuf,
+    dir: tempfile::TempDir,
+}
+
+/// What an own cluster is made of.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    engine: String,
+    workers: u32,
+    port_base: u16,
+}
+
+impl Wanted {
+    /// Looks for a free block of ports from `port_base` on, so that a cluster that runs already is no obstacle.
+    pub(super) fn new(engine: &str, workers: u32, port_base: u16) -> anyhow::Result<Self> {
+        const BLOCK: u16 = 20;
+        const BLOCKS_MAX: u16 = 50;
+        let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+        let port_base = (0..BLOCKS_MAX)
+            .filter_map(|block| port_base.checked_add(block * BLOCK))
+            .find(|first| (0..BLOCK).all(|n| first.checked_add(n).is_some_and(free)))
+            .with_context(|| format!("found no {BLOCK} free ports in a row from {port_base} on"))?;
+        Ok(Self {
+            engine: engine.to_owned(),
+            workers,
+            port_base,
+        })
+    }
+}
+
+impl OwnCluster {
+    /// Starts it by `infra local up`, all reads on the manager as they are behind HAProxy.
+    pub(super) async fn up(infra: &Path, wanted: &Wanted, interrupt: &mut Interrupt) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("infra-bench-")
+            .tempdir()
+            .context("failed to make a folder")?;
+        let own = Self {
+            infra: infra.to_owned(),
+            dir,
+        };
+        let mut command = own.local("up");
+        command
+            .args(["--port-base", &wanted.port_base.to_string()])
+            .args(["--engine", &wanted.engine])
+            .args(["--workers", &wanted.workers.to_string()])
+            .args(["--set", "proxy.routing.strategy=direct"]);
+        let started = tokio::select! {
+            started = call(command, limits::CLUSTER_UP_TIMEOUT) => started,
+            () = interrupt.seen() => Err(anyhow::anyhow!("interrupted")),
+        };
+        if let Err(error) = started.context("`infra local up` failed") {
+            // it may have come half-way
+            let _ = own.down().await;
+            return Err(error);
+        }
+        Ok(own)
+    }
+
+    /// Where it lives.
+    pub(super) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Stops every process of it and removes its folder.
+    pub(super) async fn down(self) -> anyhow::Result<()> {
+        let stopped = call(self.local("down"), limits::CLUSTER_DOWN_TIMEOUT).await;
+        if let Err(error) = stopped {
+            let kept = self.dir.keep();
+            return Err(error.context(format!("`infra local down` failed; {} is kept", kept.display())));
+        }
+        self.dir
+            .close()
+            .context("failed to remove the benchmark's folder")
+    }
+
+    fn local(&self, verb: &str) -> Command {
+        let mut command = Command::new(&self.infra);
+        command.args(["local", verb, "--dir"]).arg(self.dir.path());
+        command
+    }
+}
+
+/// Runs to the end; its progress goes where ours goes, off the table's way. It is a process group of its own, so that
+/// a Ctrl-C here does not break `down` half-way; a dropped `up` is killed, and what it started taken down by us.
+async fn call(mut command: Command, bound: Duration) -> anyhow::Result<()> {
+    command
+        .stdin(Stdio::null())
+        .stdout(std::io::stderr())
+        .process_group(0)
+        .kill_on_drop(true);
+    let mut child = command.spawn().context("failed to start infra")?;
+    match tokio::time::timeout(bound, child.wait()).await {
+        Ok(status) => {
+            let status = status.context("failed to wait for infra")?;
+            if status.success() {
+                Ok(())
+            } else {
+                bail!("it ended with {status}")
+            }
+        }
+        Err(_) => {
+            stop_gently(&mut child, limits::HOP_STOP_TIMEOUT).await;
+            bail!("it did not end within {} s", bound.as_secs())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The contract's example, with a few values filled in.
+    const CLUSTER: &str = r#"{"engine": "mariadb", "version": "10.11.19",
+        "gatekeeper": {"host": "127.0.0.1", "port": 24300, "socket": null, "http": "http://127.0.0.1:0", "pid": 11, "config": "DIR/gatekeeper.toml"},
+        "proxy":      {"host": "127.0.0.1", "port": 0, "socket": "s", "http": "http://127.0.0.1:0", "admin_port": 0, "pid": 12, "config": "DIR/proxy.toml"},
+        "nodes": [{"name": "manager", "role": "manager", "host": "127.0.0.1", "port": 24310, "pid": 13, "root_user": "root", "root_password": "r"},
+                  {"name": "worker1", "role": "worker", "host": "127.0.0.1", "port": 24311, "pid": 14, "root_user": "root", "root_password": "r"}],
+        "users": [{"name": "app", "password": "a", "policy": "strict"}],
+        "admin": {"name": "admin", "password": "x"}}"#;
+
+    #[test]
+    fn the_contracts_example_is_understood() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().display().to_string();
+        std::fs::write(dir.path().join("cluster.json"), CLUSTER.replace("DIR", &at)).unwrap();
+        std::fs::write(dir.path().join("gatekeeper.toml"), "[proxy]\nsocket = \"s\"\n").unwrap();
+        std::fs::write(
+            dir.path().join("proxy.toml"),
+            "[routing]\nstrategy = \"direct\"\n",
+        )
+        .unwrap();
+        let cluster = Cluster::read(dir.path()).unwrap();
+        assert_eq!(cluster.manager().unwrap().port, 24310);
+        assert_eq!((cluster.manager_pid().unwrap(), cluster.workers()), (13, 1));
+        let pair = cluster.pair("app").unwrap();
+        assert_eq!(
+            (pair.entrance.port, pair.gatekeeper_pid, pair.proxy_pid),
+            (24300, 11, 12)
+        );
+        assert_eq!(pair.entrance.password, "a");
+        assert!(cluster.pair("nobody").is_err());
+        assert_eq!(cluster.strategy().as_deref(), Some("direct"));
+        assert_eq!(cluster.inner_hop(), Some("unix"));
+    }
+
+    #[test]
+    fn a_cluster_that_is_not_there_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let message = format!("{:#}", Cluster::read(dir.path()).err().unwrap());
+        assert!(message.contains("cluster.json (is the cluster up?)"), "{message}");
+    }
+
+    #[test]
+    fn a_block_of_ports_in_use_is_passed_over() {
+        let first = Wanted::new("auto", 0, 24700).unwrap().port_base;
+        let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 3)).unwrap();
+        assert!(Wanted::new("auto", 0, first).unwrap().port_base > first);
+    }
+
+    #[tokio::test]
+    async fn an_own_cluster_that_does_not_come_up_leaves_nothing() {
+        let wanted = Wanted::new("auto", 0, 24700).unwrap();
+        let mut interrupt = Interrupt::watch().unwrap();
+        let message = match OwnCluster::up(Path::new("/bin/false"), &wanted, &mut interrupt).await {
+            Ok(_) => panic!("`false` cannot have started a cluster"),
+            Err(error) => format!("{error:#}"),
+        };
+        assert!(message.contains("`infra local up` failed"), "{message}");
+    }
+}

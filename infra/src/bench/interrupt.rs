@@ -1,0 +1,28 @@
+//! Ctrl-C and SIGTERM end a benchmark early, but never before what it started is stopped.
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Both signals, watched from the start.
+pub(super) struct Interrupt {
+    ctrl_c: Signal,
+    terminate: Signal,
+}
+
+impl Interrupt {
+    pub(super) fn watch() -> anyhow::Result<Self> {
+        let watch = |kind| signal(kind).context("failed to watch for signals");
+        Ok(Self {
+            ctrl_c: watch(SignalKind::interrupt())?,
+            terminate: watch(SignalKind::terminate())?,
+        })
+    }
+
+    /// Ends at the next signal.
+    pub(super) async fn seen(&mut self) {
+        tokio::select! {
+            _ = self.ctrl_c.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
