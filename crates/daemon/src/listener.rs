@@ -25,8 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
-use tokio::io::Interest;
-use tokio::io::unix::AsyncFd;
 
 use crate::drain::Drain;
 use crate::shards::Shards;
@@ -133,23 +131,63 @@ impl Listener {
         H: Fn(Accepted) -> F,
         F: Future<Output = ()> + Send + 'static,
     {
-        match self.socket {
-            ListeningSocket::Tcp(socket) => {
-                let accept = |socket: &std::net::TcpListener| {
-                    let (stream, address) = socket.accept()?;
-                    stream.set_nonblocking(true)?;
-                    prepare_tcp(&stream);
-                    Ok((AcceptedStream::Tcp(stream), PeerAddr::Tcp(address)))
-                };
-                accept_loop(socket, accept, &shards, &limit, &drain, handler).await
+        let door = Door::open(self.socket)?;
+        let mut draining = drain.started();
+        let mut back_off = BACK_OFF_MIN;
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = &mut draining => return Ok(()),
+                accepted = door.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, peer)) => {
+                    back_off = BACK_OFF_MIN;
+                    admit(stream, peer, &shards, &limit, &drain, &handler);
+                }
+                // the client has left again, or a signal came
+                Err(error) if is_about_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::error!(%error, wait_ms = back_off.as_millis(), "accept failed; clients wait");
+                    tokio::select! {
+                        () = &mut draining => return Ok(()),
+                        () = tokio::time::sleep(back_off) => {}
+                    }
+                    back_off = (back_off * 2).min(BACK_OFF_MAX);
+                }
             }
-            ListeningSocket::Unix(socket, _file) => {
-                let accept = |socket: &std::os::unix::net::UnixListener| {
-                    let (stream, _) = socket.accept()?;
-                    stream.set_nonblocking(true)?;
-                    Ok((AcceptedStream::Unix(stream), PeerAddr::Unix))
-                };
-                accept_loop(socket, accept, &shards, &limit, &drain, handler).await
+        }
+    }
+}
+
+/// A socket that listens, on the accepting runtime.
+enum Door {
+    Tcp(tokio::net::TcpListener),
+    Unix(tokio::net::UnixListener, #[allow(dead_code)] bind::SocketFile),
+}
+
+impl Door {
+    fn open(socket: ListeningSocket) -> io::Result<Self> {
+        Ok(match socket {
+            ListeningSocket::Tcp(socket) => Self::Tcp(tokio::net::TcpListener::from_std(socket)?),
+            ListeningSocket::Unix(socket, file) => {
+                Self::Unix(tokio::net::UnixListener::from_std(socket)?, file)
+            }
+        })
+    }
+
+    async fn accept(&self) -> io::Result<(AcceptedStream, PeerAddr)> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, address) = socket.accept().await?;
+                // leaves this runtime: the session's shard takes it into its own
+                let stream = stream.into_std()?;
+                prepare_tcp(&stream);
+                Ok((AcceptedStream::Tcp(stream), PeerAddr::Tcp(address)))
+            }
+            Self::Unix(socket, _) => {
+                let (stream, _) = socket.accept().await?;
+                Ok((AcceptedStream::Unix(stream.into_std()?), PeerAddr::Unix))
             }
         }
     }
@@ -163,48 +201,6 @@ fn prepare_tcp(stream: &std::net::TcpStream) {
         .with_interval(KEEPALIVE_INTERVAL)
         .with_retries(KEEPALIVE_RETRIES);
     let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
-}
-
-async fn accept_loop<S, A, H, F>(
-    socket: S,
-    accept: A,
-    shards: &Shards,
-    limit: &ConnectionLimit,
-    drain: &Drain,
-    handler: H,
-) -> io::Result<()>
-where
-    S: std::os::fd::AsRawFd,
-    A: Fn(&S) -> io::Result<(AcceptedStream, PeerAddr)>,
-    H: Fn(Accepted) -> F,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let socket = AsyncFd::with_interest(socket, Interest::READABLE)?;
-    let mut draining = drain.started();
-    let mut back_off = BACK_OFF_MIN;
-    loop {
-        let accepted = tokio::select! {
-            biased;
-            () = &mut draining => return Ok(()),
-            accepted = socket.async_io(Interest::READABLE, &accept) => accepted,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                back_off = BACK_OFF_MIN;
-                admit(stream, peer, shards, limit, drain, &handler);
-            }
-            // the client has left again, or a signal came
-            Err(error) if is_about_one_connection(&error) => {}
-            Err(error) => {
-                tracing::error!(%error, wait_ms = back_off.as_millis(), "accept failed; clients wait");
-                tokio::select! {
-                    () = &mut draining => return Ok(()),
-                    () = tokio::time::sleep(back_off) => {}
-                }
-                back_off = (back_off * 2).min(BACK_OFF_MAX);
-            }
-        }
-    }
 }
 
 fn admit<H, F>(

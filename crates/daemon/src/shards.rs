@@ -6,40 +6,44 @@
 use std::future::Future;
 use std::io;
 use std::num::NonZero;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::oneshot;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// A set of threads, each driving a single-threaded runtime.
 #[derive(Debug)]
 pub struct Shards {
     shards: Vec<Shard>,
+    /// `true`, or its end, stops the threads.
+    stop: watch::Sender<bool>,
     /// Each thread says here that it is gone.
-    gone: mpsc::Receiver<()>,
+    gone: Mutex<mpsc::Receiver<()>>,
 }
 
 #[derive(Debug)]
 struct Shard {
     runtime: Handle,
     live: Arc<AtomicUsize>,
-    /// Dropped to stop the thread.
-    _stop: oneshot::Sender<()>,
 }
 
 impl Shards {
     /// Starts `count` threads, named `NAME-0`, `NAME-1`, …
     pub fn start(count: NonZero<usize>, name: &str) -> io::Result<Self> {
         let (gone_sender, gone) = mpsc::channel();
+        let (stop, stopped) = watch::channel(false);
         let shards = (0..count.get())
-            .map(|index| Shard::start(format!("{name}-{index}"), gone_sender.clone()))
+            .map(|index| Shard::start(format!("{name}-{index}"), stopped.clone(), gone_sender.clone()))
             .collect::<io::Result<_>>()?;
-        Ok(Self { shards, gone })
+        Ok(Self {
+            shards,
+            stop,
+            gone: Mutex::new(gone),
+        })
     }
 
     /// As many as there are cores for this process.
@@ -71,36 +75,33 @@ impl Shards {
 
     /// Stops all threads; sessions that still run are dropped at their next await. Returns how many
     /// shards had not stopped after `wait`.
-    pub fn shutdown(self, wait: Duration) -> usize {
+    pub fn shutdown(&self, wait: Duration) -> usize {
         let deadline = Instant::now() + wait;
-        let mut running = self.shards.len();
-        drop(self.shards);
-        while running > 0 {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if self.gone.recv_timeout(left).is_err() {
-                break;
-            }
-            running -= 1;
-        }
-        running
+        let gone = self.gone.lock().unwrap_or_else(PoisonError::into_inner);
+        self.stop.send_replace(true);
+        let stopped = (0..self.shards.len())
+            .take_while(|_| {
+                gone.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+                    .is_ok()
+            })
+            .count();
+        self.shards.len() - stopped
     }
 }
 
 impl Shard {
-    fn start(name: String, gone: mpsc::Sender<()>) -> io::Result<Self> {
+    fn start(name: String, mut stopped: watch::Receiver<bool>, gone: mpsc::Sender<()>) -> io::Result<Self> {
         let runtime = Builder::new_current_thread().enable_all().build()?;
         let handle = runtime.handle().clone();
-        let (stop, stopped) = oneshot::channel::<()>();
         thread::Builder::new().name(name).spawn(move || {
-            // an error is the sender's end, which is how it is told to stop
-            let _ = runtime.block_on(stopped);
+            // an error is the sender's end, which says the same
+            let _ = runtime.block_on(stopped.wait_for(|stop| *stop));
             drop(runtime);
             let _ = gone.send(());
         })?;
         Ok(Self {
             runtime: handle,
             live: Arc::default(),
-            _stop: stop,
         })
     }
 
@@ -137,7 +138,6 @@ impl Drop for Live {
 #[cfg(test)]
 mod tests {
     use std::future::pending;
-    use std::sync::Mutex;
 
     use super::*;
 

@@ -86,7 +86,10 @@ async fn clients_over_the_limit_are_told_and_let_in_when_there_is_room() {
     assert_eq!(said, "full");
     first.write_all(b"x").unwrap();
     assert_eq!(first.read(&mut [0]).unwrap(), 0);
-    assert_eq!(serving.limit.live(), 0);
+    // the client can see the end of its connection before its permit is back
+    while serving.limit.live() > 0 {
+        tokio::task::yield_now().await;
+    }
     let (_third, said) = word(connect(&serving.endpoint));
     assert_eq!(said, "room");
     assert_eq!(serving.seen.load(Ordering::SeqCst), 3);
