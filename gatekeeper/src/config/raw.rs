@@ -179,8 +179,8 @@ pub struct Limits {
     pub prepared_statements_max: u32,
     /// Time that open transactions get to finish after a request to stop.
     pub drain_timeout_ms: u64,
-    /// Statement shapes whose verdict each shard remembers; one costs about 1 KiB.
-    pub facts_cache_entries: u32,
+    /// Memory that each shard spends on what it knows of statement shapes, in bytes; a shape takes about 1 KiB.
+    pub facts_cache_bytes_max: u64,
 }
 
 /// `[log]`.
@@ -231,7 +231,7 @@ impl Default for Limits {
             write_timeout_ms: 60_000,
             prepared_statements_max: 16_382,
             drain_timeout_ms: 30_000,
-            facts_cache_entries: 10_000,
+            facts_cache_bytes_max: 8 * 1024 * 1024,
         }
     }
 }
