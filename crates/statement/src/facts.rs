@@ -1,0 +1,307 @@
+//! What is known of a text: one [`StatementFacts`] for each statement in it.
+
+use smallvec::SmallVec;
+
+use crate::{
+    danger::DangerSet,
+    effect::{Cause, Effect, SessionChange, TransactionStep, VariableScope},
+    tables::Tables,
+};
+
+/// Facts of everything one COM_QUERY or COM_STMT_PREPARE carries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Facts {
+    statements: SmallVec<[StatementFacts; 1]>,
+}
+
+impl Facts {
+    pub(crate) fn new(statements: SmallVec<[StatementFacts; 1]>) -> Self {
+        Self { statements }
+    }
+
+    pub(crate) fn unknown(cause: Cause) -> Self {
+        Self {
+            statements: [StatementFacts::of(Effect::Unknown(cause))].into_iter().collect(),
+        }
+    }
+
+    /// The statements in their order. A text of blanks and comments has one, [`Effect::Empty`].
+    #[must_use]
+    pub fn statements(&self) -> &[StatementFacts] {
+        &self.statements
+    }
+
+    /// The statement, when there is only one.
+    #[must_use]
+    pub fn single(&self) -> Option<&StatementFacts> {
+        match self.statements.as_slice() {
+            [statement] => Some(statement),
+            _ => None,
+        }
+    }
+
+    /// How many statements the text holds.
+    #[must_use]
+    pub fn statement_count(&self) -> usize {
+        self.statements.len()
+    }
+
+    /// Where the text may run, when all it does is read.
+    ///
+    /// A batch is a read for any node only when each of its statements is.
+    #[must_use]
+    pub fn scope(&self) -> ReadScope {
+        self.statements
+            .iter()
+            .map(StatementFacts::scope)
+            .fold(ReadScope::AnyNode, ReadScope::narrower)
+    }
+
+    /// Whether every node gives the same answer and nothing is changed: the only texts a worker may see.
+    #[must_use]
+    pub fn is_surely_read(&self) -> bool {
+        self.scope() == ReadScope::AnyNode
+    }
+
+    /// All dangers of all statements.
+    #[must_use]
+    pub fn dangers(&self) -> DangerSet {
+        self.statements
+            .iter()
+            .fold(DangerSet::default(), |all, statement| all | statement.dangers)
+    }
+
+    /// Estimated memory behind this value, in bytes.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let tables = self
+            .statements
+            .iter()
+            .map(|statement| statement.tables.heap_bytes())
+            .sum::<usize>();
+        self.statements.len().saturating_sub(1) * size_of::<StatementFacts>() + tables
+    }
+
+    /// Why a part of the text is not understood, if one is not.
+    #[must_use]
+    pub fn unknown_cause(&self) -> Option<Cause> {
+        self.statements
+            .iter()
+            .find_map(|statement| match statement.effect {
+                Effect::Unknown(cause) => Some(cause),
+                _ => None,
+            })
+    }
+}
+
+/// What is known of one statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatementFacts {
+    /// What it does.
+    pub effect: Effect,
+    /// What it needs of the node it runs on, and of the session.
+    pub needs: Needs,
+    /// What a policy may want to stop.
+    pub dangers: DangerSet,
+    /// The tables it names.
+    pub tables: Tables,
+    /// `CREATE TEMPORARY TABLE`.
+    pub creates_temporary_table: bool,
+    /// The server commits the open transaction before it.
+    pub implicit_commit: bool,
+    /// Its effect happens on some server versions only (it stands in an executable comment).
+    pub conditional: bool,
+}
+
+impl StatementFacts {
+    pub(crate) fn of(effect: Effect) -> Self {
+        Self {
+            effect,
+            needs: Needs::default(),
+            dangers: DangerSet::default(),
+            tables: Tables::default(),
+            creates_temporary_table: false,
+            implicit_commit: false,
+            conditional: false,
+        }
+    }
+
+    /// Where the statement may run. [`ReadScope::NotARead`] for all that is not a read.
+    #[must_use]
+    pub fn scope(&self) -> ReadScope {
+        match &self.effect {
+            Effect::Read => self.needs.scope(),
+            Effect::Write
+            | Effect::Definition
+            | Effect::Transaction(_)
+            | Effect::Session(_)
+            | Effect::Administration(_)
+            | Effect::Call
+            | Effect::Proxy(_)
+            | Effect::Empty
+            | Effect::Unknown(_) => ReadScope::NotARead,
+        }
+    }
+
+    /// Whether the statement may change how the server reads the next one (sql_mode, character sets).
+    #[must_use]
+    pub fn changes_lexing(&self) -> bool {
+        match &self.effect {
+            Effect::Session(change) => match change {
+                SessionChange::SetNames(_)
+                | SessionChange::SetCharacterSet(_)
+                | SessionChange::Execute { .. }
+                | SessionChange::ExecuteImmediate => true,
+                SessionChange::SetVariables(assignments) => assignments.iter().any(|assignment| {
+                    assignment.scope == VariableScope::Session
+                        && [b"sql_mode".as_slice(), b"character_set_client"].contains(&&*assignment.name)
+                }),
+                SessionChange::Use(_)
+                | SessionChange::SetRole
+                | SessionChange::Prepare { .. }
+                | SessionChange::Deallocate { .. }
+                | SessionChange::LockTables
+                | SessionChange::UnlockTables
+                | SessionChange::Handler => false,
+            },
+            Effect::Read
+            | Effect::Write
+            | Effect::Definition
+            | Effect::Transaction(_)
+            | Effect::Administration(_)
+            | Effect::Call
+            | Effect::Proxy(_)
+            | Effect::Empty
+            | Effect::Unknown(_) => false,
+        }
+    }
+
+    /// Whether this ends the open transaction: COMMIT, ROLLBACK, or an implicit commit.
+    #[must_use]
+    pub fn ends_transaction(&self) -> bool {
+        let explicit = matches!(
+            self.effect,
+            Effect::Transaction(
+                TransactionStep::Begin { .. } | TransactionStep::Commit(_) | TransactionStep::Rollback(_)
+            )
+        );
+        explicit || self.implicit_commit
+    }
+}
+
+/// What a statement needs of the node it runs on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    /// `FOR UPDATE`, `FOR SHARE`, `LOCK IN SHARE MODE`.
+    pub locks_rows: bool,
+    /// `INTO OUTFILE`, `INTO DUMPFILE`.
+    pub writes_file: bool,
+    /// It reads `@variables`.
+    pub reads_user_variables: bool,
+    /// It assigns `@variables` (`:=`, `INTO @x`, SET).
+    pub assigns_user_variables: bool,
+    /// It reads `@@variables`.
+    pub reads_system_variables: bool,
+    /// It calls a function that is not on the list of pure built-ins: stored, loadable or unknown to us.
+    pub unknown_function: bool,
+    /// It calls a built-in that depends on the node or the session (GET_LOCK, LAST_INSERT_ID, UUID_SHORT …).
+    pub manager_function: bool,
+    /// It asks for what the previous statement left (FOUND_ROWS, ROW_COUNT, SHOW WARNINGS …).
+    pub follows_previous: bool,
+    /// It counts rows for a later FOUND_ROWS (`SQL_CALC_FOUND_ROWS`).
+    pub leaves_found_rows: bool,
+    /// It reads a schema that each node keeps for itself (information_schema, performance_schema, sys, mysql).
+    pub node_schema: bool,
+    /// It shows something of the node itself (SHOW STATUS, SHOW PROCESSLIST …).
+    pub node_state: bool,
+}
+
+impl Needs {
+    pub(crate) fn union(self, other: Self) -> Self {
+        Self {
+            locks_rows: self.locks_rows | other.locks_rows,
+            writes_file: self.writes_file | other.writes_file,
+            reads_user_variables: self.reads_user_variables | other.reads_user_variables,
+            assigns_user_variables: self.assigns_user_variables | other.assigns_user_variables,
+            reads_system_variables: self.reads_system_variables | other.reads_system_variables,
+            unknown_function: self.unknown_function | other.unknown_function,
+            manager_function: self.manager_function | other.manager_function,
+            follows_previous: self.follows_previous | other.follows_previous,
+            leaves_found_rows: self.leaves_found_rows | other.leaves_found_rows,
+            node_schema: self.node_schema | other.node_schema,
+            node_state: self.node_state | other.node_state,
+        }
+    }
+
+    fn scope(self) -> ReadScope {
+        let reasons = [
+            (self.locks_rows, ManagerOnly::LocksRows),
+            (self.writes_file, ManagerOnly::WritesFile),
+            (self.assigns_user_variables, ManagerOnly::UserVariables),
+            (self.unknown_function, ManagerOnly::UnknownFunction),
+            (self.manager_function, ManagerOnly::ManagerFunction),
+            (self.leaves_found_rows, ManagerOnly::FoundRows),
+        ];
+        if let Some((_, reason)) = reasons.into_iter().find(|(yes, _)| *yes) {
+            return ReadScope::Manager(reason);
+        }
+        if self.follows_previous {
+            return ReadScope::PreviousNode;
+        }
+        let reasons = [
+            (self.reads_user_variables, ManagerOnly::UserVariables),
+            (self.reads_system_variables, ManagerOnly::SystemVariables),
+            (self.node_schema, ManagerOnly::NodeSchema),
+            (self.node_state, ManagerOnly::NodeState),
+        ];
+        let found = reasons.into_iter().find(|(yes, _)| *yes);
+        found.map_or(ReadScope::AnyNode, |(_, reason)| ReadScope::Manager(reason))
+    }
+}
+
+/// Where a read may run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ReadScope {
+    /// Every node that is up to date gives the same answer.
+    AnyNode,
+    /// On the node where the previous statement ran.
+    PreviousNode,
+    /// On the manager alone.
+    Manager(ManagerOnly),
+    /// Not a read (or not surely one): the manager.
+    NotARead,
+}
+
+impl ReadScope {
+    fn narrower(self, other: Self) -> Self {
+        let rank = |scope: Self| match scope {
+            Self::AnyNode => 0,
+            Self::PreviousNode => 1,
+            Self::Manager(_) => 2,
+            Self::NotARead => 3,
+        };
+        if rank(other) > rank(self) { other } else { self }
+    }
+}
+
+/// Why a read belongs on the manager.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ManagerOnly {
+    /// It locks the rows it reads.
+    LocksRows,
+    /// It writes a file.
+    WritesFile,
+    /// It reads or assigns user variables.
+    UserVariables,
+    /// It reads system variables.
+    SystemVariables,
+    /// It calls a function that we do not know.
+    UnknownFunction,
+    /// It calls a built-in whose answer depends on the node or the session.
+    ManagerFunction,
+    /// It counts rows for a later FOUND_ROWS.
+    FoundRows,
+    /// It reads a schema that each node keeps for itself.
+    NodeSchema,
+    /// It shows something of the node itself.
+    NodeState,
+}

@@ -1,0 +1,128 @@
+//! A walk over all tokens of a statement: what it needs, whatever its kind.
+//!
+//! Works without a grammar, so it errs on the careful side: a column list after an alias looks like a call.
+
+use crate::{
+    facts::Needs,
+    functions::{self, FunctionClass},
+    scan::TokenKind,
+    tables::is_node_schema,
+    tokens::Tokens,
+};
+
+/// What the statement's tokens say about where it must run.
+pub(super) fn needs(tokens: Tokens<'_>) -> Needs {
+    let mut needs = Needs::default();
+    for at in 0..tokens.len() {
+        match tokens.kind(at) {
+            Some(TokenKind::UserVariable) => {
+                // `root@localhost` is an account, but nothing is lost by the careful answer
+                needs.reads_user_variables = true;
+                needs.assigns_user_variables |= tokens.is_operator(at + 1, ":=");
+            }
+            Some(TokenKind::SystemVariable) => system_variable(tokens, at, &mut needs),
+            Some(TokenKind::Word) => word(tokens, at, &mut needs),
+            Some(TokenKind::Quoted) => {
+                quoted_call(tokens, at, &mut needs);
+                schema(tokens, at, &mut needs);
+            }
+            _ => {}
+        }
+    }
+    needs
+}
+
+fn word(tokens: Tokens<'_>, at: usize, needs: &mut Needs) {
+    schema(tokens, at, needs);
+    let behind_dot = at > 0 && tokens.kind(at - 1) == Some(TokenKind::Dot);
+    if tokens.kind(at + 1) == Some(TokenKind::Open) {
+        call(tokens, at, behind_dot, needs);
+        return;
+    }
+    let keyword = tokens.keyword(at);
+    match keyword.as_str() {
+        "SQL_CALC_FOUND_ROWS" => needs.leaves_found_rows = true,
+        "UPDATE" | "SHARE" if at > 0 && tokens.is(at - 1, "FOR") => needs.locks_rows = true,
+        "LOCK" if tokens.are(at + 1, &["IN", "SHARE", "MODE"]) => needs.locks_rows = true,
+        "OUTFILE" | "DUMPFILE" => needs.writes_file = true,
+        "INTO" if tokens.kind(at + 1) == Some(TokenKind::UserVariable) => needs.assigns_user_variables = true,
+        // NEXT VALUE FOR s, PREVIOUS VALUE FOR s; s.nextval under ORACLE mode
+        "VALUE" if at > 0 && tokens.is_any(at - 1, &["NEXT", "PREVIOUS"]) && tokens.is(at + 1, "FOR") => {
+            needs.manager_function = true;
+        }
+        name if functions::is_bare_manager_function(name) => needs.manager_function = true,
+        _ => {}
+    }
+    if behind_dot {
+        let name = tokens.bytes(at);
+        needs.manager_function |=
+            name.eq_ignore_ascii_case(b"NEXTVAL") || name.eq_ignore_ascii_case(b"CURRVAL");
+    }
+}
+
+fn call(tokens: Tokens<'_>, at: usize, behind_dot: bool, needs: &mut Needs) {
+    let spaced = tokens.all.get(at + 1).is_some_and(|open| open.spaced);
+    let class = if behind_dot {
+        FunctionClass::Unknown
+    } else {
+        match tokens.keyword(at).as_str() {
+            "" => FunctionClass::Unknown,
+            name => functions::classify(name, spaced),
+        }
+    };
+    match class {
+        FunctionClass::Pure | FunctionClass::Keyword => {}
+        FunctionClass::Manager => needs.manager_function = true,
+        FunctionClass::Previous => needs.follows_previous = true,
+        FunctionClass::Unknown => needs.unknown_function |= !names_columns(tokens, at),
+    }
+}
+
+/// A backquoted name before `(` can be a call as well.
+fn quoted_call(tokens: Tokens<'_>, at: usize, needs: &mut Needs) {
+    if tokens.kind(at + 1) == Some(TokenKind::Open) {
+        needs.unknown_function |= !names_columns(tokens, at);
+    }
+}
+
+/// Whether `name (` begins a list of columns: `WITH name (a, b) AS (`, `AS name (a, b)`, `INTO name (a, b)`.
+fn names_columns(tokens: Tokens<'_>, at: usize) -> bool {
+    let start = if at >= 2 && tokens.kind(at - 1) == Some(TokenKind::Dot) {
+        at - 2
+    } else {
+        at
+    };
+    if start > 0 && tokens.is_any(start - 1, &["AS", "INTO", "INDEX", "KEY", "WINDOW", "REFERENCES"]) {
+        return true;
+    }
+    let heads_expression = start > 0
+        && (tokens.is_any(start - 1, &["WITH", "RECURSIVE"])
+            || start >= 2
+                && tokens.kind(start - 1) == Some(TokenKind::Comma)
+                && tokens.kind(start - 2) == Some(TokenKind::Close));
+    heads_expression
+        && tokens.closing(at + 1).is_some_and(|close| {
+            tokens.is(close + 1, "AS") && tokens.kind(close + 2) == Some(TokenKind::Open)
+        })
+}
+
+fn system_variable(tokens: Tokens<'_>, at: usize, needs: &mut Needs) {
+    let name = tokens.bytes(at).get(2..).unwrap_or_default();
+    let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+    if is("last_insert_id") || is("identity") {
+        needs.manager_function = true;
+    } else if is("warning_count") || is("error_count") {
+        needs.follows_previous = true;
+    } else {
+        needs.reads_system_variables = true;
+    }
+}
+
+fn schema(tokens: Tokens<'_>, at: usize, needs: &mut Needs) {
+    if tokens.kind(at + 1) == Some(TokenKind::Dot)
+        && !(at > 0 && tokens.kind(at - 1) == Some(TokenKind::Dot))
+        && tokens.name(at).is_some_and(|name| is_node_schema(&name))
+    {
+        needs.node_schema = true;
+    }
+}
