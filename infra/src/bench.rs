@@ -74,8 +74,8 @@ pub struct BenchArgs {
     #[arg(long, default_value_t = 0, conflicts_with = "dir")]
     pub workers: u32,
 
-    /// The own cluster's first port; the next free block of ports is looked for from here.
-    #[arg(long, default_value_t = 24300, conflicts_with = "dir")]
+    /// The own cluster's first port; 0 takes whatever ports are free.
+    #[arg(long, default_value_t = 0, conflicts_with = "dir")]
     pub port_base: u16,
 
     /// What sysbench does: point-select, read-only, read-write, or a path to a .toml file.
@@ -106,6 +106,10 @@ pub struct BenchArgs {
         default_value = "direct,haproxy,haproxy2,relay2-unix,proxy,pair"
     )]
     pub paths: Vec<HopPath>,
+
+    /// Threads of HAProxy and of each relay, and shards of the own cluster's gatekeeper and proxy (default: the cores).
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub hop_threads: Option<u16>,
 
     /// sysbench's use of prepared statements.
     #[arg(long, value_enum, default_value = "auto")]
@@ -146,7 +150,12 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
     let mut interrupt = Interrupt::watch()?;
     eprint!("{}", plan.listing());
     let Some(dir) = &args.dir else {
-        let wanted = Wanted::new(&args.engine, args.workers, args.port_base)?;
+        let wanted = Wanted {
+            engine: args.engine.clone(),
+            workers: args.workers,
+            port_base: args.port_base,
+            shards: args.hop_threads,
+        };
         let own = OwnCluster::up(&binaries.join("infra"), &wanted, &mut interrupt).await?;
         let measured = Box::pin(Course::new(&args, &plan, &binaries).run(own.dir(), &mut interrupt)).await;
         let stopped = own.down().await;

@@ -1,7 +1,6 @@
 //! The running cluster that is measured: `cluster.json`, and one of our own.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -146,27 +145,12 @@ pub(super) struct OwnCluster {
 /// What an own cluster is made of.
 #[derive(Clone, Debug)]
 pub(super) struct Wanted {
-    engine: String,
-    workers: u32,
-    port_base: u16,
-}
-
-impl Wanted {
-    /// Looks for a free block of ports from `port_base` on, so that a cluster that runs already is no obstacle.
-    pub(super) fn new(engine: &str, workers: u32, port_base: u16) -> anyhow::Result<Self> {
-        const BLOCK: u16 = 20;
-        const BLOCKS_MAX: u16 = 50;
-        let free = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-        let port_base = (0..BLOCKS_MAX)
-            .filter_map(|block| port_base.checked_add(block * BLOCK))
-            .find(|first| (0..BLOCK).all(|n| first.checked_add(n).is_some_and(free)))
-            .with_context(|| format!("found no {BLOCK} free ports in a row from {port_base} on"))?;
-        Ok(Self {
-            engine: engine.to_owned(),
-            workers,
-            port_base,
-        })
-    }
+    pub(super) engine: String,
+    pub(super) workers: u32,
+    /// 0: whatever ports are free.
+    pub(super) port_base: u16,
+    /// Threads of gatekeeper and proxy each, where not one per core.
+    pub(super) shards: Option<u16>,
 }
 
 impl OwnCluster {
@@ -186,6 +170,10 @@ impl OwnCluster {
             .args(["--engine", &wanted.engine])
             .args(["--workers", &wanted.workers.to_string()])
             .args(["--set", "proxy.routing.strategy=direct"]);
+        if let Some(shards) = wanted.shards {
+            command.args(["--set", &format!("gatekeeper.shards={shards}")]);
+            command.args(["--set", &format!("proxy.shards={shards}")]);
+        }
         let started = tokio::select! {
             started = call(command, limits::CLUSTER_UP_TIMEOUT) => started,
             () = interrupt.seen() => Err(anyhow::anyhow!("interrupted")),
@@ -292,21 +280,37 @@ mod tests {
         assert!(message.contains("cluster.json (is the cluster up?)"), "{message}");
     }
 
-    #[test]
-    fn a_block_of_ports_in_use_is_passed_over() {
-        let first = Wanted::new("auto", 0, 24700).unwrap().port_base;
-        let _taken = TcpListener::bind((Ipv4Addr::LOCALHOST, first + 3)).unwrap();
-        assert!(Wanted::new("auto", 0, first).unwrap().port_base > first);
-    }
-
     #[tokio::test]
-    async fn an_own_cluster_that_does_not_come_up_leaves_nothing() {
-        let wanted = Wanted::new("auto", 0, 24700).unwrap();
+    async fn an_own_cluster_that_does_not_come_up_is_taken_down_and_leaves_nothing() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let dir = tempfile::tempdir().unwrap();
+        let (infra, calls) = (dir.path().join("infra"), dir.path().join("calls"));
+        let script = format!(
+            "#!/bin/sh\necho \"$2 $4\" >> {}\n[ \"$2\" = down ]\n",
+            calls.display()
+        );
+        std::fs::write(&infra, script).unwrap();
+        std::fs::set_permissions(&infra, std::fs::Permissions::from_mode(0o700)).unwrap();
+
+        let wanted = Wanted {
+            engine: "auto".to_owned(),
+            workers: 0,
+            port_base: 0,
+            shards: None,
+        };
         let mut interrupt = Interrupt::watch().unwrap();
-        let message = match OwnCluster::up(Path::new("/bin/false"), &wanted, &mut interrupt).await {
-            Ok(_) => panic!("`false` cannot have started a cluster"),
+        let message = match OwnCluster::up(&infra, &wanted, &mut interrupt).await {
+            Ok(_) => panic!("the script starts no cluster"),
             Err(error) => format!("{error:#}"),
         };
         assert!(message.contains("`infra local up` failed"), "{message}");
+        let calls = std::fs::read_to_string(calls).unwrap();
+        let [up, down] = calls.lines().collect::<Vec<_>>()[..] else {
+            panic!("called otherwise: {calls}")
+        };
+        let folder = up.strip_prefix("up ").unwrap();
+        assert_eq!(down.strip_prefix("down "), Some(folder));
+        assert!(!Path::new(folder).exists());
     }
 }

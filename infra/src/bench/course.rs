@@ -63,11 +63,14 @@ impl<'a> Course<'a> {
         // the yardstick is built like what it measures
         let relays = pair_folder.clone().filter(|folder| folder.join("relay").exists());
         let relays = relays.unwrap_or_else(|| self.binaries.to_owned());
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let threads = self.args.hop_threads.unwrap_or(u16::try_from(cores).unwrap_or(1));
         let setting = Setting {
             cluster: &cluster,
             user: &self.args.user,
             scratch: scratch.path(),
             binaries: &relays,
+            threads,
         };
         let mut facts = Facts {
             started: machine::now_utc(),
@@ -82,6 +85,7 @@ impl<'a> Course<'a> {
             workers: cluster.workers(),
             strategy: cluster.strategy(),
             inner_hop: cluster.inner_hop(),
+            hop_threads: threads,
             prepared_statements: self.args.db_ps_mode,
         };
         self.warn(&facts);
@@ -244,7 +248,7 @@ fn progress(step: &Step<'_>, run: &Run, rounds: u32) -> String {
         (None, error) => format!("FAILED: {}", error.as_deref().unwrap_or("unknown")),
     };
     format!(
-        "{} {:>2} threads, {round}, {:<12} {outcome}",
+        "{} {:>2} threads, {round}, {:<14} {outcome}",
         step.profile.name,
         step.threads,
         step.path.name()

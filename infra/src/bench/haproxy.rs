@@ -9,12 +9,12 @@ pub(super) fn program() -> &'static str {
 }
 
 /// A configuration with one frontend per port: the first leads to the second and so on, the last to `server`.
-/// All run in one process with a thread per core, as HAProxy is meant to be run.
-pub(super) fn render(ports: &[u16], server: (&str, u16), cores: usize) -> String {
+/// All run in one process.
+pub(super) fn render(ports: &[u16], server: (&str, u16), threads: u16) -> String {
     let mut text = format!(
         "global\n    nbthread {}\n    maxconn 4096\n\n\
          defaults\n    mode tcp\n    timeout connect 5s\n    timeout client 10m\n    timeout server 10m\n",
-        cores.max(1)
+        threads.max(1)
     );
     for (index, port) in ports.iter().enumerate() {
         let (host, to) = match ports.get(index + 1) {

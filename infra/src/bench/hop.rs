@@ -34,6 +34,8 @@ pub(super) struct Setting<'a> {
     pub(super) scratch: &'a Path,
     /// The folder of our binaries.
     pub(super) binaries: &'a Path,
+    /// Threads of each hop that we start.
+    pub(super) threads: u16,
 }
 
 impl Hops {
@@ -48,8 +50,20 @@ impl Hops {
         };
         match path {
             HopPath::Direct => {}
-            HopPath::Haproxy => hops.haproxy(1, &manager, setting).await?,
-            HopPath::Haproxy2 => hops.haproxy(2, &manager, setting).await?,
+            HopPath::Haproxy => {
+                hops.haproxy("haproxy", 1, (&manager.host, manager.port), setting)
+                    .await?;
+            }
+            HopPath::Haproxy2 => {
+                hops.haproxy("haproxy", 2, (&manager.host, manager.port), setting)
+                    .await?;
+            }
+            HopPath::Haproxy2Split => {
+                let to = (manager.host.as_str(), manager.port);
+                let inner = hops.haproxy("inner haproxy", 1, to, setting).await?;
+                hops.haproxy("outer haproxy", 1, ("127.0.0.1", inner), setting)
+                    .await?;
+            }
             HopPath::Relay => {
                 hops.relay("relay", None, server_end(&manager), setting).await?;
             }
@@ -75,25 +89,32 @@ impl Hops {
         Ok(hops)
     }
 
-    async fn haproxy(&mut self, times: usize, manager: &Target, setting: &Setting<'_>) -> anyhow::Result<()> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let ports = (0..times)
+    /// One HAProxy process with a chain of frontends in front of `to`; returns the first of its ports.
+    async fn haproxy(
+        &mut self,
+        name: &'static str,
+        frontends: usize,
+        to: (&str, u16),
+        setting: &Setting<'_>,
+    ) -> anyhow::Result<u16> {
+        let ports = (0..frontends)
             .map(|_| free_port())
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let file = setting.scratch.join(format!("{}.cfg", self.path.name()));
-        let config = haproxy::render(&ports, (&manager.host, manager.port), cores);
+        let entrance = ports.first().copied().context("a chain needs a frontend")?;
+        let file = setting
+            .scratch
+            .join(format!("{}-{entrance}.cfg", self.path.name()));
+        let config = haproxy::render(&ports, to, setting.threads);
         std::fs::write(&file, config).with_context(|| format!("failed to write {}", file.display()))?;
         let mut command = Command::new(haproxy::program());
         // -db: one process in the foreground, so that its CPU time is found under one pid
         command.arg("-db").arg("-f").arg(&file);
-        self.spawn("haproxy", command)
+        self.spawn(name, command)
             .context("is the package `haproxy` installed?")?;
-        self.enter_at(ports.first().copied().unwrap_or_default());
-        self.wait_until_open(&Endpoint::Tcp(format!(
-            "{}:{}",
-            self.entrance.host, self.entrance.port
-        )))
-        .await
+        self.enter_at(entrance);
+        self.wait_until_open(&Endpoint::Tcp(format!("{}:{entrance}", Ipv4Addr::LOCALHOST)))
+            .await?;
+        Ok(entrance)
     }
 
     /// Starts a relay in front of `to` and returns its listening end, which becomes the entrance when it is TCP.

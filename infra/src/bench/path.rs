@@ -11,8 +11,10 @@ pub enum HopPath {
     Direct,
     /// HAProxy in TCP mode.
     Haproxy,
-    /// HAProxy in TCP mode, twice (two chained frontends).
+    /// HAProxy in TCP mode, twice: two chained frontends of one process.
     Haproxy2,
+    /// HAProxy in TCP mode, twice: two processes.
+    Haproxy2Split,
     /// One raw tokio relay that understands nothing.
     Relay,
     /// Two raw relays joined by TCP.
@@ -32,6 +34,7 @@ impl HopPath {
             Self::Direct => "direct",
             Self::Haproxy => "haproxy",
             Self::Haproxy2 => "haproxy2",
+            Self::Haproxy2Split => "haproxy2-split",
             Self::Relay => "relay",
             Self::Relay2 => "relay2",
             Self::Relay2Unix => "relay2-unix",
@@ -45,7 +48,8 @@ impl HopPath {
         match self {
             Self::Direct => "sysbench → manager",
             Self::Haproxy => "sysbench → HAProxy (TCP mode) → manager",
-            Self::Haproxy2 => "sysbench → HAProxy → HAProxy → manager",
+            Self::Haproxy2 => "sysbench → HAProxy → itself again → manager (one process)",
+            Self::Haproxy2Split => "sysbench → HAProxy → another HAProxy → manager (two processes)",
             Self::Relay => "sysbench → raw relay → manager",
             Self::Relay2 => "sysbench → raw relay → TCP → raw relay → manager",
             Self::Relay2Unix => "sysbench → raw relay → Unix socket → raw relay → manager",

@@ -115,12 +115,12 @@ impl Plan {
             let settings = &profile.settings;
             let _ = writeln!(
                 text,
-                "profile {:<13} {} ({} table(s) of {} rows, {} s a run)",
+                "profile {:<14} {} ({} table(s) of {} rows, {} s a run)",
                 profile.name, settings.description, settings.tables, settings.rows, settings.seconds
             );
         }
         for path in &self.paths {
-            let _ = writeln!(text, "path    {:<13} {}", path.name(), path.describe());
+            let _ = writeln!(text, "path    {:<14} {}", path.name(), path.describe());
         }
         let threads: Vec<_> = self.threads.iter().map(u32::to_string).collect();
         let _ = writeln!(

@@ -30,6 +30,8 @@ pub(super) struct Facts {
     pub(super) strategy: Option<String>,
     /// `unix` or `tcp`, between gatekeeper and proxy.
     pub(super) inner_hop: Option<&'static str>,
+    /// Threads of HAProxy and of each relay.
+    pub(super) hop_threads: u16,
     pub(super) prepared_statements: PreparedStatements,
 }
 
@@ -99,6 +101,7 @@ mod tests {
             workers: 0,
             strategy: Some("direct".to_owned()),
             inner_hop: Some("unix"),
+            hop_threads: 2,
             prepared_statements: PreparedStatements::Auto,
         };
         let plan = Plan {

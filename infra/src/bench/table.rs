@@ -73,7 +73,7 @@ fn line(text: &mut String, cells: &[String; 10]) {
     for (index, (cell, head)) in cells.iter().zip(HEAD).enumerate() {
         let width = head.chars().count().max(8);
         let _ = match index {
-            0 => write!(line, "  {cell:<13}"),
+            0 => write!(line, "  {cell:<14}"),
             _ => write!(line, "  {cell:>width$}"),
         };
     }
