@@ -1,3 +1,4 @@
 //! The public MySQL endpoint: authenticates, judges every statement, forwards the rest.
 
 pub mod config;
+pub mod users;

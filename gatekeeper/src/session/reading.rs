@@ -1,0 +1,90 @@
+//! How the server reads the session's texts: learned from what the server itself reports.
+//!
+//! A lexer that cuts a text in other places than the server's would judge another statement than the one
+//! that runs. So the settings come from the server's session tracking, and where one is not understood,
+//! no text of a policy user is.
+
+use statement::{CharsetClass, LexMode};
+use wire::reply::{SessionChange, SessionChanges};
+
+/// The lexer's settings for one session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reading {
+    mode: LexMode,
+    known: bool,
+}
+
+impl Reading {
+    /// Nothing is known yet: the login's OK packet must say.
+    pub(super) fn unknown() -> Self {
+        Self { mode: LexMode::default(), known: false }
+    }
+
+    /// From the state that the login or a reset reports: it names both settings, or nothing is known.
+    pub(super) fn of_login(state: &[u8]) -> Self {
+        let mut reading = Self { mode: LexMode::default(), known: true };
+        let (mut sql_mode, mut charset) = (false, false);
+        for change in SessionChanges::new(state).flatten() {
+            if let SessionChange::Variable { name, .. } = change {
+                sql_mode |= name == b"sql_mode";
+                charset |= name == b"character_set_client";
+            }
+        }
+        reading.learn(state);
+        reading.known &= sql_mode && charset;
+        reading
+    }
+
+    /// Follows the state block of an OK packet.
+    pub(super) fn learn(&mut self, state: &[u8]) {
+        for change in SessionChanges::new(state) {
+            match change {
+                Ok(SessionChange::Variable { name: b"sql_mode", value }) => self.mode.set_sql_mode(value),
+                Ok(SessionChange::Variable { name: b"character_set_client", value }) => {
+                    match CharsetClass::from_name(value) {
+                        Some(charset) => self.mode.charset = charset,
+                        None => self.known = false,
+                    }
+                }
+                Ok(_) => {}
+                Err(_) => self.known = false,
+            }
+        }
+    }
+
+    /// The settings, when they are known.
+    pub(super) fn mode(&self) -> Option<LexMode> {
+        self.known.then_some(self.mode)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn state(changes: &[(&[u8], &[u8])]) -> Vec<u8> {
+        let mut out = Vec::new();
+        for (name, value) in changes {
+            SessionChange::Variable { name, value }.encode(&mut out);
+        }
+        out
+    }
+
+    #[test]
+    fn a_login_that_names_both_settings_is_understood() {
+        let reading = Reading::of_login(&state(&[(b"sql_mode", b"ANSI_QUOTES"), (b"character_set_client", b"gbk")]));
+        let mode = reading.mode().unwrap();
+        assert!(mode.ansi_quotes);
+        assert_eq!(mode.charset, CharsetClass::Gbk);
+    }
+
+    #[test]
+    fn anything_less_is_not() {
+        assert_eq!(Reading::of_login(&state(&[(b"sql_mode", b"")])).mode(), None);
+        assert_eq!(Reading::of_login(&[]).mode(), None);
+        let mut reading = Reading::of_login(&state(&[(b"sql_mode", b""), (b"character_set_client", b"utf8mb4")]));
+        assert!(reading.mode().is_some());
+        reading.learn(&state(&[(b"character_set_client", b"klingon")]));
+        assert_eq!(reading.mode(), None);
+    }
+}

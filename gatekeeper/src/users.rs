@@ -1,0 +1,235 @@
+//! Who may log in: the users file, and the users that sessions ask for.
+//!
+//! ```text
+//! users.toml ──raw──▶ Users::load ──▶ UserDirectory (swapped as a whole on SIGHUP) ──▶ session
+//! ```
+//!
+//! Passwords are not kept, only what verifies them. A file with a mistake never replaces a good one.
+
+mod edit;
+pub mod raw;
+#[cfg(test)]
+mod tests;
+mod user;
+
+use std::collections::HashMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use daemon::config_file::{self, ConfigFileError, Problems};
+use rand::Rng;
+use thiserror::Error;
+use wire::auth::{PASSWORD_BYTES_MAX, Plugin, caching_sha2, native_password};
+use wire::limits::USER_NAME_BYTES_MAX;
+
+use crate::config::PolicyName;
+
+pub use edit::{EditError, UsersFile};
+pub use user::User;
+
+/// Most users in one file: all are held in memory.
+pub const USERS_MAX: usize = 100_000;
+
+/// Permission bits of "everybody else".
+const MODE_OTHERS: u32 = 0o007;
+
+/// What proves one password.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verifiers {
+    /// For `mysql_native_password`.
+    pub native: Option<native_password::Verifier>,
+    /// For `caching_sha2_password`.
+    pub caching_sha2: Option<caching_sha2::Verifier>,
+}
+
+impl Verifiers {
+    /// The verifiers of a password for these plugins; slow, on purpose.
+    pub fn make(password: &[u8], plugins: &[Plugin]) -> Self {
+        let wanted = |plugin| plugins.contains(&plugin);
+        Self {
+            native: wanted(Plugin::NativePassword).then(|| native_password::Verifier::make(password)),
+            caching_sha2: wanted(Plugin::CachingSha2)
+                .then(|| caching_sha2::Verifier::make(password, rand::rng().random())),
+        }
+    }
+}
+
+/// Everybody who may log in, at one moment.
+#[derive(Debug)]
+pub struct Users {
+    by_name: HashMap<Box<[u8]>, Arc<User>>,
+    decoy: Arc<User>,
+}
+
+/// The users file is of no use.
+#[derive(Debug, Error)]
+pub enum UsersError {
+    /// It cannot be read, or is not TOML.
+    #[error(transparent)]
+    File(#[from] ConfigFileError),
+    /// Its entries are wrong.
+    #[error("{path}: {problems}", path = path.display())]
+    Entries {
+        /// The file.
+        path: PathBuf,
+        /// Everything that is wrong.
+        problems: Problems,
+    },
+}
+
+impl Users {
+    /// Reads and checks a file; entries without a policy get `default`.
+    pub fn load(path: &Path, default: PolicyName) -> Result<Self, UsersError> {
+        if let Ok(facts) = fs::metadata(path)
+            && facts.permissions().mode() & MODE_OTHERS != 0
+        {
+            tracing::warn!(path = %path.display(), "every user of this machine can read the users file: chmod 600 it");
+        }
+        let raw = config_file::read(path)?;
+        Self::check(raw, default).map_err(|problems| UsersError::Entries {
+            path: path.to_owned(),
+            problems,
+        })
+    }
+
+    /// Checks what a file said.
+    pub fn check(raw: raw::Users, default: PolicyName) -> Result<Self, Problems> {
+        let mut problems = Problems::new();
+        if raw.users.len() > USERS_MAX {
+            problems.add("users", format!("{} are more than {USERS_MAX}", raw.users.len()));
+        }
+        let mut by_name = HashMap::with_capacity(raw.users.len());
+        for (index, entry) in raw.users.into_iter().enumerate() {
+            let place = format!("user {} {:?}", index + 1, entry.name);
+            if let Some(user) = check_entry(entry, default, &place, &mut problems) {
+                let name = user.name().as_bytes().into();
+                if by_name.insert(name, Arc::new(user)).is_some() {
+                    problems.suggest(place, "has the name of an earlier one", "keep one of them");
+                }
+            }
+        }
+        problems.finish()?;
+        Ok(Self {
+            by_name,
+            decoy: Arc::new(User::decoy()),
+        })
+    }
+
+    /// The user of that name, as the client sent it.
+    pub fn find(&self, name: &[u8]) -> Option<&Arc<User>> {
+        self.by_name.get(name)
+    }
+
+    /// Stands in for a user that does not exist: nobody's password, the same exchange and the same time,
+    /// so that a stranger cannot find out names.
+    pub fn decoy(&self) -> &Arc<User> {
+        &self.decoy
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.by_name.len()
+    }
+
+    /// All of them, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<User>> {
+        self.by_name.values()
+    }
+}
+
+fn check_entry(entry: raw::User, default: PolicyName, place: &str, problems: &mut Problems) -> Option<User> {
+    let name_bytes = entry.name.len();
+    if name_bytes == 0 || name_bytes > USER_NAME_BYTES_MAX || entry.name.contains(char::is_control) {
+        let sentence = format!("a name has 1 to {USER_NAME_BYTES_MAX} bytes and no control characters");
+        problems.add(place, sentence);
+        return None;
+    }
+    let native = entry.native.as_deref().map(|text| {
+        problems.take(
+            &format!("{place} native"),
+            text.parse::<native_password::Verifier>(),
+        )
+    });
+    let caching_sha2 = entry.caching_sha2.as_deref().map(|text| {
+        problems.take(
+            &format!("{place} caching-sha2"),
+            caching_sha2::Verifier::parse(text.as_bytes()),
+        )
+    });
+    if native.is_none() && caching_sha2.is_none() {
+        let way_out = "run: gatekeeper user password --file FILE NAME";
+        problems.suggest(
+            place,
+            "has neither native nor caching-sha2: nobody can log in",
+            way_out,
+        );
+        return None;
+    }
+    let verifiers = Verifiers {
+        native: native.flatten(),
+        caching_sha2: caching_sha2.flatten(),
+    };
+    Some(User::new(
+        entry.name,
+        entry.policy.unwrap_or(default),
+        entry.require_tls,
+        verifiers,
+    ))
+}
+
+/// The users of this moment, for many sessions; swapped as a whole.
+#[derive(Debug)]
+pub struct UserDirectory {
+    path: PathBuf,
+    default: PolicyName,
+    current: ArcSwap<Users>,
+}
+
+impl UserDirectory {
+    /// Reads the file for the first time.
+    pub fn open(path: &Path, default: PolicyName) -> Result<Self, UsersError> {
+        let current = ArcSwap::from_pointee(Users::load(path, default)?);
+        Ok(Self {
+            path: path.to_owned(),
+            default,
+            current,
+        })
+    }
+
+    /// The users of this moment; hold it for one login, not for a session.
+    pub fn current(&self) -> Arc<Users> {
+        self.current.load_full()
+    }
+
+    /// Reads the file again and returns how many users there are now. With an error everything stays.
+    /// A password that has been proved once stays so, unless it has changed.
+    pub fn reload(&self) -> Result<usize, UsersError> {
+        let new = Users::load(&self.path, self.default)?;
+        let old = self.current();
+        for user in new.iter() {
+            if let Some(before) = old.find(user.name().as_bytes()) {
+                user.remember_from(before);
+            }
+        }
+        let count = new.count();
+        self.current.store(Arc::new(new));
+        Ok(count)
+    }
+}
+
+/// Says what is wrong with a new password, if something is.
+pub fn check_password(password: &[u8]) -> Result<(), &'static str> {
+    if password.is_empty() {
+        return Err("an empty password lets everybody in who knows the name");
+    }
+    if password.len() > PASSWORD_BYTES_MAX {
+        return Err("a password has at most 256 bytes");
+    }
+    if password.contains(&0) {
+        return Err("a password cannot contain a zero byte: clients send it up to there");
+    }
+    Ok(())
+}

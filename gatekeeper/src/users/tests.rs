@@ -1,0 +1,171 @@
+use super::*;
+
+const EXAMPLE: &str = include_str!("../../../docs/examples/users.toml");
+const NATIVE: &str = "*14E65567ABDB5135D0CFD9A70B3032C179A49EE7";
+
+fn checked(text: &str) -> Result<Users, String> {
+    let raw = config_file::parse(Path::new("users.toml"), text).map_err(|error| error.to_string())?;
+    Users::check(raw, PolicyName::Strict).map_err(|problems| problems.to_string())
+}
+
+#[test]
+fn the_example_is_a_users_file_and_its_verifiers_are_of_secret() {
+    let users = checked(EXAMPLE).unwrap();
+    assert_eq!(users.count(), 2);
+    let app = users.find(b"app").unwrap();
+    assert_eq!((app.policy(), app.require_tls()), (PolicyName::Strict, false));
+    assert_eq!(app.plugins(), [Plugin::CachingSha2, Plugin::NativePassword]);
+    assert!(app.caching_sha2().unwrap().verify(b"secret"));
+    assert_eq!(app.native(), Some(&native_password::Verifier::make(b"secret")));
+    let dba = users.find(b"dba").unwrap();
+    assert_eq!((dba.policy(), dba.require_tls()), (PolicyName::Off, true));
+    assert_eq!(dba.plugins(), [Plugin::NativePassword]);
+    assert!(users.find(b"App").is_none());
+}
+
+#[test]
+fn all_problems_of_all_entries_come_at_once() {
+    let shown = checked(&format!(
+        "[[user]]\nname = \"a\"\n[[user]]\nname = \"b\"\nnative = \"secret\"\n[[user]]\nname = \"\"\nnative = \"{NATIVE}\"\n\
+         [[user]]\nname = \"c\"\nnative = \"{NATIVE}\"\n[[user]]\nname = \"c\"\nnative = \"{NATIVE}\"\n\
+         [[user]]\nname = \"d\"\ncaching-sha2 = \"$A$005$short\"\n"
+    ))
+    .unwrap_err();
+    for part in [
+        "5 problems",
+        "user 1 \"a\": has neither native nor caching-sha2",
+        "user 2 \"b\" native: expected a star and forty hexadecimal digits",
+        "user 3 \"\": a name has 1 to 320 bytes",
+        "user 5 \"c\": has the name of an earlier one",
+        "user 6 \"d\" caching-sha2: expected $A$005$",
+    ] {
+        assert!(shown.contains(part), "{part} is not in\n{shown}");
+    }
+    assert!(!shown.contains("secret\""), "{shown}");
+}
+
+#[test]
+fn nothing_printed_holds_a_verifier() {
+    let raw: raw::Users = config_file::parse(Path::new("x"), EXAMPLE).unwrap();
+    let users = Users::check(raw.clone(), PolicyName::Strict).unwrap();
+    let shown = format!(
+        "{raw:?} {users:?} {:?}",
+        Verifiers::make(b"secret", &[Plugin::NativePassword])
+    );
+    assert!(
+        shown.contains("app") && !shown.contains("14E65567") && !shown.contains("$A$"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn nobody_is_the_decoy() {
+    let users = checked(EXAMPLE).unwrap();
+    assert!(users.find(users.decoy().name().as_bytes()).is_none());
+    assert!(!users.decoy().caching_sha2().unwrap().verify(b""));
+    assert_eq!(users.decoy().plugins().len(), 2);
+}
+
+#[test]
+fn a_bad_file_leaves_the_good_one_in_force() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.toml");
+    fs::write(&path, format!("[[user]]\nname = \"a\"\nnative = \"{NATIVE}\"\n")).unwrap();
+    let directory = UserDirectory::open(&path, PolicyName::Off).unwrap();
+    assert_eq!(directory.current().find(b"a").unwrap().policy(), PolicyName::Off);
+
+    fs::write(&path, "[[user]]\nname = \"b\"\n").unwrap();
+    let message = directory.reload().unwrap_err().to_string();
+    assert!(
+        message.contains("users.toml: user 1 \"b\": has neither"),
+        "{message}"
+    );
+    assert!(directory.current().find(b"a").is_some());
+
+    fs::write(&path, format!("[[user]]\nname = \"b\"\nnative = \"{NATIVE}\"\n")).unwrap();
+    assert_eq!(directory.reload().unwrap(), 1);
+    assert!(directory.current().find(b"a").is_none());
+}
+
+#[test]
+fn a_proved_password_survives_a_reload_until_it_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.toml");
+    let write = |password: &[u8]| {
+        let mut file = UsersFile::open(&path).unwrap();
+        let verifiers = Verifiers::make(password, &[Plugin::CachingSha2]);
+        if file.set_verifiers("a", &verifiers).is_err() {
+            file.add("a", None, false, &verifiers).unwrap();
+        }
+        file.save().unwrap();
+    };
+    write(b"one");
+    let directory = UserDirectory::open(&path, PolicyName::Strict).unwrap();
+    let fast = || directory.current().find(b"a").unwrap().fast().is_some();
+    assert!(!fast());
+    directory.current().find(b"a").unwrap().remember(b"one");
+    directory.reload().unwrap();
+    assert!(fast());
+    write(b"two");
+    directory.reload().unwrap();
+    assert!(!fast());
+}
+
+#[test]
+fn a_change_keeps_comments_and_other_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.toml");
+    fs::write(&path, EXAMPLE).unwrap();
+    let mut file = UsersFile::open(&path).unwrap();
+    let verifiers = Verifiers::make(b"word", &[Plugin::NativePassword, Plugin::CachingSha2]);
+    file.add("n\"ew", Some(PolicyName::Off), true, &verifiers)
+        .unwrap();
+    file.remove("app").unwrap();
+    file.set_verifiers("dba", &Verifiers::make(b"word", &[Plugin::NativePassword]))
+        .unwrap();
+    file.save().unwrap();
+
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(
+        text.contains("# never without TLS, except on the Unix socket"),
+        "{text}"
+    );
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    let users = checked(&text).unwrap();
+    let new = users.find(b"n\"ew").unwrap();
+    assert!(new.caching_sha2().unwrap().verify(b"word"));
+    assert_eq!((new.policy(), new.require_tls()), (PolicyName::Off, true));
+    assert!(users.find(b"app").is_none());
+    let dba = users.find(b"dba").unwrap();
+    assert_eq!(dba.native(), Some(&native_password::Verifier::make(b"word")));
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn changes_that_cannot_be_made_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("users.toml");
+    let mut file = UsersFile::open(&path).unwrap();
+    let verifiers = Verifiers::make(b"word", &[Plugin::NativePassword]);
+    assert!(matches!(file.remove("a"), Err(EditError::Missing(_))));
+    file.add("a", None, false, &verifiers).unwrap();
+    assert!(matches!(
+        file.add("a", None, false, &verifiers),
+        Err(EditError::Exists(_))
+    ));
+    file.add("", None, false, &verifiers).unwrap();
+    let message = file.save().unwrap_err().to_string();
+    assert!(
+        message.starts_with("the file would be refused: user 2"),
+        "{message}"
+    );
+    assert!(!path.exists());
+}
+
+#[test]
+fn passwords_that_cannot_work_are_refused() {
+    assert_eq!(check_password(b"correct horse"), Ok(()));
+    for password in [&b""[..], b"a\0b", &[b'x'; 257]] {
+        assert!(check_password(password).is_err());
+    }
+}
