@@ -282,16 +282,22 @@ mod tests {
 
     #[tokio::test]
     async fn an_own_cluster_that_does_not_come_up_is_taken_down_and_leaves_nothing() {
-        use std::os::unix::fs::PermissionsExt;
-
         let dir = tempfile::tempdir().unwrap();
         let (infra, calls) = (dir.path().join("infra"), dir.path().join("calls"));
         let script = format!(
-            "#!/bin/sh\necho \"$2 $4\" >> {}\n[ \"$2\" = down ]\n",
+            "#!/bin/sh\\necho \"$2 $4\" >> {}\\n[ \"$2\" = down ]\\n",
             calls.display()
         );
-        std::fs::write(&infra, script).unwrap();
-        std::fs::set_permissions(&infra, std::fs::Permissions::from_mode(0o700)).unwrap();
+        // written by a process of its own: a file that any of our threads still had open could not be run
+        let write = ["-c", "printf \"$1\" > \"$2\" && chmod 700 \"$2\"", "sh", &script];
+        assert!(
+            std::process::Command::new("sh")
+                .args(write)
+                .arg(&infra)
+                .status()
+                .unwrap()
+                .success()
+        );
 
         let wanted = Wanted {
             engine: "auto".to_owned(),

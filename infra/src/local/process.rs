@@ -1,0 +1,263 @@
+//! One server process that outlives the command that started it.
+//!
+//! It gets a process group of its own (so that ^C on the command does not reach it), its output goes to a log,
+//! and its pid to a file. Before a signal is sent, /proc must show that the pid still is this very process: its
+//! command line names the configuration file in the cluster's directory.
+
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tokio::process::Command;
+use tokio::time::Instant;
+
+/// A server that got SIGTERM may take this long to write its pages back.
+const STOP_WAIT_MAX: Duration = Duration::from_secs(30);
+/// After SIGKILL only the kernel's own work is left.
+const KILL_WAIT_MAX: Duration = Duration::from_secs(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(25);
+/// How much of a log an error message quotes.
+const LOG_TAIL_LINES: usize = 25;
+const LOG_TAIL_BYTES: u64 = 16 * 1024;
+
+/// How a process is asked to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// SIGTERM, a bounded wait, then SIGKILL.
+    Gracefully,
+    /// SIGKILL: what a crash looks like.
+    AtOnce,
+}
+
+/// A process as the cluster's directory describes it, running or not.
+#[derive(Debug, Clone)]
+pub(crate) struct Process {
+    /// The name that messages use: `worker1`, `proxy`.
+    pub(crate) name: String,
+    /// The configuration file, which stands in its command line and proves that a pid is ours.
+    pub(crate) config: PathBuf,
+    pub(crate) pid_file: PathBuf,
+    pub(crate) log: PathBuf,
+}
+
+impl Process {
+    /// The pid, if the process runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        let pid = std::fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()?;
+        self.owns(pid).then_some(pid)
+    }
+
+    fn owns(&self, pid: u32) -> bool {
+        let Ok(command_line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+        // a zombie's command line is empty, so a process that died unreaped counts as gone
+        let config = self.config.as_os_str().as_encoded_bytes();
+        command_line.split(|byte| *byte == 0).any(|argument| {
+            argument.strip_suffix(config).is_some_and(|before| before.is_empty() || before.ends_with(b"="))
+        })
+    }
+
+    /// True when the program on disk is no longer the one that runs: it was built anew.
+    pub(crate) fn is_outdated(&self) -> bool {
+        let Some(pid) = self.pid() else { return false };
+        std::fs::read_link(format!("/proc/{pid}/exe"))
+            .is_ok_and(|program| program.as_os_str().as_encoded_bytes().ends_with(b" (deleted)"))
+    }
+
+    /// Starts `program` with `arguments`, one of which names [`Process::config`].
+    pub(crate) fn start(&self, program: &Path, arguments: &[String]) -> anyhow::Result<Running> {
+        let log = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)
+            .with_context(|| format!("{}: cannot open {}", self.name, self.log.display()))?;
+        let log_start = log.metadata().map_or(0, |facts| facts.len());
+        let child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .process_group(0)
+            .spawn()
+            .with_context(|| format!("{}: cannot start {}", self.name, program.display()))?;
+        let pid = child.id().context("a process that was just started has no pid")?;
+        std::fs::write(&self.pid_file, format!("{pid}\n"))
+            .with_context(|| format!("{}: cannot write {}", self.name, self.pid_file.display()))?;
+        Ok(Running { process: self.clone(), child, log_start })
+    }
+
+    /// Stops the process, if it runs, and forgets its pid.
+    pub(crate) async fn stop(&self, how: Stop) -> anyhow::Result<()> {
+        let Some(pid) = self.pid() else {
+            let _ = std::fs::remove_file(&self.pid_file);
+            return Ok(());
+        };
+        if how == Stop::Gracefully {
+            self.signal(pid, Signal::SIGTERM)?;
+            // a stopped process takes no SIGTERM before it continues
+            self.signal(pid, Signal::SIGCONT)?;
+            if self.gone_within(pid, STOP_WAIT_MAX).await {
+                let _ = std::fs::remove_file(&self.pid_file);
+                return Ok(());
+            }
+        }
+        self.signal(pid, Signal::SIGKILL)?;
+        if !self.gone_within(pid, KILL_WAIT_MAX).await {
+            bail!("{}: process {pid} survived SIGKILL", self.name);
+        }
+        let _ = std::fs::remove_file(&self.pid_file);
+        Ok(())
+    }
+
+    fn signal(&self, pid: u32, signal: Signal) -> anyhow::Result<()> {
+        if !self.owns(pid) {
+            return Ok(());
+        }
+        let pid = Pid::from_raw(i32::try_from(pid)?);
+        match kill(pid, signal) {
+            Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+            Err(error) => Err(error).with_context(|| format!("{}: cannot send {signal} to {pid}", self.name)),
+        }
+    }
+
+    async fn gone_within(&self, pid: u32, wait_max: Duration) -> bool {
+        let deadline = Instant::now() + wait_max;
+        while self.owns(pid) {
+            if Instant::now() > deadline {
+                return false;
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        true
+    }
+
+    /// The last lines of the log from `start` on, indented for an error message.
+    pub(crate) fn log_tail(&self, start: u64) -> String {
+        let tail = read_tail(&self.log, start).unwrap_or_default();
+        let lines: Vec<&str> = tail.lines().collect();
+        let shown = lines.get(lines.len().saturating_sub(LOG_TAIL_LINES)..).unwrap_or_default();
+        if shown.is_empty() {
+            return format!("its log {} is empty", self.log.display());
+        }
+        let mut text = format!("the end of its log {}:", self.log.display());
+        for line in shown {
+            text.push_str("\n    ");
+            text.push_str(line);
+        }
+        text
+    }
+}
+
+fn read_tail(log: &Path, start: u64) -> std::io::Result<String> {
+    let mut file = File::open(log)?;
+    let length = file.metadata()?.len();
+    file.seek(SeekFrom::Start(start.max(length.saturating_sub(LOG_TAIL_BYTES))))?;
+    let mut bytes = Vec::new();
+    file.take(LOG_TAIL_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A process that was just started and has not said yet that it is ready.
+pub(crate) struct Running {
+    process: Process,
+    child: tokio::process::Child,
+    log_start: u64,
+}
+
+impl Running {
+    /// Calls `probe` until it succeeds; fails when the process ends before that, or at the deadline, with the
+    /// probe's last complaint and the tail of the log.
+    pub(crate) async fn ready<T, F, Fut>(mut self, wait_max: Duration, mut probe: F) -> anyhow::Result<T>
+    where
+        F: FnMut() -> Fut,
+        Fut: Future<Output = anyhow::Result<T>>,
+    {
+        let name = self.process.name.clone();
+        let deadline = Instant::now() + wait_max;
+        loop {
+            let complaint = match probe().await {
+                Ok(answer) => return Ok(answer),
+                Err(complaint) => complaint,
+            };
+            if let Some(status) = self.child.try_wait()? {
+                let _ = std::fs::remove_file(&self.process.pid_file);
+                bail!("{name} ended while starting ({status}); {}", self.process.log_tail(self.log_start));
+            }
+            if Instant::now() > deadline {
+                bail!(
+                    "{name} was not ready within {} s ({complaint:#}); {}",
+                    wait_max.as_secs(),
+                    self.process.log_tail(self.log_start)
+                );
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(dir: &Path) -> Process {
+        Process {
+            name: "sleeper".to_owned(),
+            config: dir.join("sleeper.cnf"),
+            pid_file: dir.join("pid"),
+            log: dir.join("log"),
+        }
+    }
+
+    /// A shell that waits, with the configuration's path among its arguments.
+    fn start(process: &Process, script: &str) -> Running {
+        let arguments =
+            ["-c", script, &format!("--config={}", process.config.display())].map(str::to_owned).to_vec();
+        process.start(Path::new("/bin/sh"), &arguments).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_process_is_found_by_its_pid_file_and_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = process(dir.path());
+        let running = start(&process, "while :; do sleep 0.05; done");
+        assert_eq!(process.pid(), running.child.id());
+        process.stop(Stop::Gracefully).await.unwrap();
+        assert_eq!(process.pid(), None);
+        assert!(!process.pid_file.exists());
+    }
+
+    #[tokio::test]
+    async fn a_pid_that_now_belongs_to_somebody_else_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = process(dir.path());
+        std::fs::write(&process.pid_file, std::process::id().to_string()).unwrap();
+        assert_eq!(process.pid(), None);
+        process.stop(Stop::AtOnce).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_process_that_dies_while_starting_is_reported_with_its_log() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = process(dir.path());
+        let running = start(&process, "echo out of luck; exit 3");
+        let probe = || async { anyhow::bail!("no answer") };
+        let error = running.ready::<(), _, _>(Duration::from_secs(10), probe).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("sleeper ended while starting") && text.contains("out of luck"), "{text}");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_never_gets_ready_is_reported_with_the_last_complaint() {
+        let dir = tempfile::tempdir().unwrap();
+        let process = process(dir.path());
+        let running = start(&process, "while :; do sleep 0.05; done");
+        let probe = || async { anyhow::bail!("no answer") };
+        let error = running.ready::<(), _, _>(Duration::from_millis(100), probe).await.unwrap_err();
+        assert!(error.to_string().contains("no answer"), "{error}");
+        process.stop(Stop::AtOnce).await.unwrap();
+    }
+}
