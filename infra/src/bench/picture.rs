@@ -14,7 +14,7 @@ use plotters::{
 
 use super::{summary::Row, table::thousands};
 
-const WIDTH: u32 = 1200;
+const WIDTH: u32 = 1600;
 const HEIGHT_OF_PROFILE: u32 = 340;
 const HEIGHT_OF_HEAD: u32 = 60;
 
@@ -145,7 +145,7 @@ fn bars(
             } else {
                 format!("{value:.1}")
             };
-            let style = ("sans-serif", 10).into_font().color(&BLACK).pos(middle);
+            let style = ("sans-serif", 12).into_font().color(&BLACK).pos(middle);
             let above = (pixel(x + bar / 2.0), pixel(y) - 2);
             area.draw(&(EmptyElement::at(above) + Text::new(label, (0, 0), style)))?;
         }
