@@ -1,6 +1,9 @@
 //! `infra local up | down | status`
 
-#![allow(clippy::print_stdout, reason = "the answer of a command belongs on its stdout")]
+#![allow(
+    clippy::print_stdout,
+    reason = "the answer of a command belongs on its stdout"
+)]
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -145,10 +148,17 @@ async fn status(arguments: &Status) -> anyhow::Result<ExitCode> {
     } else {
         for process in &status.processes {
             let pid = process.pid.map_or("-".to_owned(), |pid| pid.to_string());
-            println!("{:<12} port {:<6} pid {pid:<8} {}", process.name, process.port, process.detail);
+            println!(
+                "{:<12} port {:<6} pid {pid:<8} {}",
+                process.name, process.port, process.detail
+            );
         }
     }
-    Ok(if status.healthy { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if status.healthy {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn present(cluster: &Cluster, dir: &Path) {
@@ -158,14 +168,21 @@ fn present(cluster: &Cluster, dir: &Path) {
             println!("{} {} is up. Try:", cluster.engine, cluster.version);
             println!();
             for user in cluster.users.iter().filter(|user| user.name != "guarded") {
-                let note = if user.policy == "off" { "no policy" } else { "the default policy" };
+                let note = if user.policy == "off" {
+                    "no policy"
+                } else {
+                    "the default policy"
+                };
                 println!(
                     "  mysql -h {} -P {} -u {} -p{} sakila    # {note}",
                     gatekeeper.host, gatekeeper.port, user.name, user.password
                 );
             }
             println!();
-            println!("  gatekeeper  {}/metrics  {}/ready", gatekeeper.http, gatekeeper.http);
+            println!(
+                "  gatekeeper  {}/metrics  {}/ready",
+                gatekeeper.http, gatekeeper.http
+            );
             println!("  proxy       {}/metrics  {}/ready", proxy.http, proxy.http);
         }
         _ => println!("{} {} is up, nodes only:", cluster.engine, cluster.version),

@@ -23,8 +23,14 @@ pub(crate) fn statements(engine: Engine, passwords: &Passwords) -> Vec<String> {
             Engine::Mariadb => format!("('{password}')"),
             Engine::Mysql => format!("'{password}'"),
         };
-        statements.push(format!("CREATE USER IF NOT EXISTS '{name}'@'%' {plugin} {secret}"));
-        statements.extend(grants.iter().map(|grant| grant.replace("$", &format!("'{name}'@'%'"))));
+        statements.push(format!(
+            "CREATE USER IF NOT EXISTS '{name}'@'%' {plugin} {secret}"
+        ));
+        statements.extend(
+            grants
+                .iter()
+                .map(|grant| grant.replace("$", &format!("'{name}'@'%'"))),
+        );
     };
     for (name, user) in &passwords.users {
         let grants: &[&str] = match name.as_str() {
@@ -40,11 +46,15 @@ pub(crate) fn statements(engine: Engine, passwords: &Passwords) -> Vec<String> {
         account(name, &user.database, grants);
     }
     let (monitor, replication): (&[&str], &[&str]) = match engine {
-        Engine::Mariadb => {
-            (&["GRANT REPLICA MONITOR, BINLOG MONITOR, PROCESS ON *.* TO $"], &["GRANT REPLICATION SLAVE ON *.* TO $"])
-        }
+        Engine::Mariadb => (
+            &["GRANT REPLICA MONITOR, BINLOG MONITOR, PROCESS ON *.* TO $"],
+            &["GRANT REPLICATION SLAVE ON *.* TO $"],
+        ),
         Engine::Mysql => (
-            &["GRANT REPLICATION CLIENT, PROCESS ON *.* TO $", "GRANT SELECT ON performance_schema.* TO $"],
+            &[
+                "GRANT REPLICATION CLIENT, PROCESS ON *.* TO $",
+                "GRANT SELECT ON performance_schema.* TO $",
+            ],
             &["GRANT REPLICATION SLAVE ON *.* TO $"],
         ),
     };

@@ -120,7 +120,10 @@ impl Cluster {
     }
 
     pub(crate) fn save(&self, dir: &Path) -> anyhow::Result<()> {
-        write_private(&dir.join(FILE_NAME), &(serde_json::to_string_pretty(self)? + "\n"))
+        write_private(
+            &dir.join(FILE_NAME),
+            &(serde_json::to_string_pretty(self)? + "\n"),
+        )
     }
 
     /// The primary.

@@ -90,14 +90,22 @@ impl Server {
     /// Finds the server to use: the given program, else the first that fits on this machine.
     pub async fn find(choice: EngineChoice, program: Option<&Path>) -> anyhow::Result<Server> {
         if let Some(program) = program {
-            let server = Server::ask(program).await.with_context(|| format!("--mysqld {}", program.display()))?;
+            let server = Server::ask(program)
+                .await
+                .with_context(|| format!("--mysqld {}", program.display()))?;
             if !choice.allows(server.engine) {
-                bail!("--mysqld {} is {} and not the engine asked for", program.display(), server.engine);
+                bail!(
+                    "--mysqld {} is {} and not the engine asked for",
+                    program.display(),
+                    server.engine
+                );
             }
             return Ok(server);
         }
         for candidate in candidates(choice) {
-            let Ok(server) = Server::ask(&candidate).await else { continue };
+            let Ok(server) = Server::ask(&candidate).await else {
+                continue;
+            };
             if choice.allows(server.engine) {
                 return Ok(server);
             }
@@ -110,7 +118,9 @@ impl Server {
                 bail!("no MariaDB server on this machine: run scripts/setup, or name one by --mysqld PATH")
             }
             EngineChoice::Auto => {
-                bail!("no MariaDB or MySQL server on this machine: run scripts/setup, or name one by --mysqld PATH")
+                bail!(
+                    "no MariaDB or MySQL server on this machine: run scripts/setup, or name one by --mysqld PATH"
+                )
             }
         }
     }
@@ -129,10 +139,17 @@ impl Server {
             Engine::Mysql => (8, 0, 0),
         };
         if version < oldest {
-            bail!("{} is {engine} {version}, too old for this cluster", program.display());
+            bail!(
+                "{} is {engine} {version}, too old for this cluster",
+                program.display()
+            );
         }
         let program = std::path::absolute(program)?;
-        Ok(Server { engine, version, program })
+        Ok(Server {
+            engine,
+            version,
+            program,
+        })
     }
 
     /// `REPLICA` and `SOURCE` where the server knows the words as options (MySQL 8.0.26).
@@ -145,7 +162,11 @@ impl Server {
     #[must_use]
     pub fn sibling(&self, names: &[&str]) -> Option<PathBuf> {
         let folder = self.program.parent().unwrap_or(Path::new("/"));
-        let nearby = [folder.to_owned(), folder.join("../bin"), folder.join("../scripts")];
+        let nearby = [
+            folder.to_owned(),
+            folder.join("../bin"),
+            folder.join("../scripts"),
+        ];
         nearby
             .into_iter()
             .chain(path_folders())
@@ -157,9 +178,16 @@ impl Server {
 /// `mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))`, `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for …`
 fn parse_version(text: &str) -> Option<(Engine, Version)> {
     let word = text.split_once("Ver ")?.1.split_whitespace().next()?;
-    let engine = if text.contains("MariaDB") { Engine::Mariadb } else { Engine::Mysql };
+    let engine = if text.contains("MariaDB") {
+        Engine::Mariadb
+    } else {
+        Engine::Mysql
+    };
     let mut numbers = word.split(['.', '-']).map_while(|part| part.parse::<u16>().ok());
-    Some((engine, Version(numbers.next()?, numbers.next()?, numbers.next().unwrap_or(0))))
+    Some((
+        engine,
+        Version(numbers.next()?, numbers.next()?, numbers.next().unwrap_or(0)),
+    ))
 }
 
 fn candidates(choice: EngineChoice) -> Vec<PathBuf> {
@@ -185,10 +213,18 @@ fn candidates(choice: EngineChoice) -> Vec<PathBuf> {
 /// built in or is run from.
 fn fetched_mysqld() -> Vec<PathBuf> {
     let mut roots: Vec<PathBuf> = Vec::new();
-    for start in [std::env::current_dir().ok(), std::env::current_exe().ok()].into_iter().flatten() {
+    for start in [std::env::current_dir().ok(), std::env::current_exe().ok()]
+        .into_iter()
+        .flatten()
+    {
         roots.extend(start.ancestors().map(|folder| folder.join(".cache/mysql")));
     }
-    std::env::var_os("MYSQL_CACHE").map(PathBuf::from).into_iter().chain(roots).map(|root| root.join("bin/mysqld")).collect()
+    std::env::var_os("MYSQL_CACHE")
+        .map(PathBuf::from)
+        .into_iter()
+        .chain(roots)
+        .map(|root| root.join("bin/mysqld"))
+        .collect()
 }
 
 fn path_folders() -> impl Iterator<Item = PathBuf> {
@@ -203,9 +239,21 @@ mod tests {
     #[test]
     fn versions_as_printed_by_real_servers() {
         let seen = [
-            ("mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)", Engine::Mariadb, (10, 11, 19)),
-            ("/opt/usr/sbin/mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))", Engine::Mysql, (9, 7, 4)),
-            ("/usr/sbin/mysqld  Ver 8.0.43-0ubuntu0.24.04.1 for Linux on x86_64 ((Ubuntu))", Engine::Mysql, (8, 0, 43)),
+            (
+                "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)",
+                Engine::Mariadb,
+                (10, 11, 19),
+            ),
+            (
+                "/opt/usr/sbin/mysqld  Ver 9.7.4-2 for Linux on x86_64 ((Debian))",
+                Engine::Mysql,
+                (9, 7, 4),
+            ),
+            (
+                "/usr/sbin/mysqld  Ver 8.0.43-0ubuntu0.24.04.1 for Linux on x86_64 ((Ubuntu))",
+                Engine::Mysql,
+                (8, 0, 43),
+            ),
         ];
         for (text, engine, version) in seen {
             assert_eq!(parse_version(text), Some((engine, version.into())), "{text}");

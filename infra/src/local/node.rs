@@ -119,12 +119,17 @@ impl Node {
     /// Makes the node run: data directory, option file, process. Returns once it answers as root.
     pub(crate) async fn bring_up(&self) -> anyhow::Result<()> {
         if self.is_current() {
-            self.connect().await.with_context(|| format!("{} runs but does not answer", self.name))?;
+            self.connect()
+                .await
+                .with_context(|| format!("{} runs but does not answer", self.name))?;
             return Ok(());
         }
         self.process().stop(Stop::Gracefully).await?;
         for folder in [self.dir.clone(), self.dir.join("tmp")] {
-            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)?;
         }
         write_private(&self.process().config, &self.my_cnf())?;
         if !self.prepared().exists() {
@@ -149,7 +154,10 @@ impl Node {
         if data.exists() {
             std::fs::remove_dir_all(&data)?;
         }
-        write_private(&self.first_statements(), &root_accounts(self.engine(), &self.root_password))?;
+        write_private(
+            &self.first_statements(),
+            &root_accounts(self.engine(), &self.root_password),
+        )?;
         let defaults = format!("--defaults-file={}", self.process().config.display());
         let mut command = match self.engine() {
             Engine::Mysql => {
@@ -164,7 +172,9 @@ impl Node {
                     .sibling(&["mariadb-install-db", "mysql_install_db"])
                     .context("mariadb-install-db is missing beside the server")?;
                 let mut command = Command::new(install);
-                command.arg(defaults).args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
+                command
+                    .arg(defaults)
+                    .args(["--auth-root-authentication-method=normal", "--skip-test-db"]);
                 if let Some(base) = self.own_base() {
                     command.arg(format!("--basedir={}", base.display()));
                 }
@@ -177,10 +187,19 @@ impl Node {
             .await
             .with_context(|| format!("{}: cannot start the initialisation", self.name))?;
         if !output.status.success() {
-            let text = [output.stdout, output.stderr].map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).concat();
+            let text = [output.stdout, output.stderr]
+                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+                .concat();
             let lines: Vec<&str> = text.lines().collect();
-            let tail = lines.get(lines.len().saturating_sub(25)..).unwrap_or_default().join("\n    ");
-            bail!("{}: initialising the data directory failed ({}):\n    {tail}", self.name, output.status);
+            let tail = lines
+                .get(lines.len().saturating_sub(25)..)
+                .unwrap_or_default()
+                .join("\n    ");
+            bail!(
+                "{}: initialising the data directory failed ({}):\n    {tail}",
+                self.name,
+                output.status
+            );
         }
         Ok(())
     }
@@ -201,7 +220,11 @@ impl Node {
             arguments.push(format!("--init-file={}", self.first_statements().display()));
         }
         let running = process.start(&self.server.program, &arguments)?;
-        running.ready(START_WAIT_MAX, || async { self.connect().await?.disconnect().await.map_err(Into::into) }).await?;
+        running
+            .ready(START_WAIT_MAX, || async {
+                self.connect().await?.disconnect().await.map_err(Into::into)
+            })
+            .await?;
         if first {
             std::fs::remove_file(self.first_statements())?;
             std::fs::write(self.prepared(), "")?;

@@ -32,7 +32,10 @@ pub struct Options {
 impl Options {
     /// A request with defaults for the cluster in `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
-        Options { dir: dir.into(), ..Options::default() }
+        Options {
+            dir: dir.into(),
+            ..Options::default()
+        }
     }
 
     /// Chooses the database.
@@ -103,7 +106,11 @@ impl FromStr for Setting {
         if key.is_empty() || !key.chars().all(readable) || value.contains(['\n', '\r', '\0']) {
             return Err(refuse());
         }
-        Ok(Setting { section, key: key.to_owned(), value: value.to_owned() })
+        Ok(Setting {
+            section,
+            key: key.to_owned(),
+            value: value.to_owned(),
+        })
     }
 }
 
@@ -124,15 +131,30 @@ mod tests {
 
     #[test]
     fn a_setting_is_read_and_printed_alike() {
-        for text in ["mysqld.secure_file_priv=", "proxy.routing.strategy=direct", "gatekeeper.limits.connections-max=10"] {
+        for text in [
+            "mysqld.secure_file_priv=",
+            "proxy.routing.strategy=direct",
+            "gatekeeper.limits.connections-max=10",
+        ] {
             assert_eq!(text.parse::<Setting>().unwrap().to_string(), text);
         }
-        assert_eq!("mysqld.init_connect=SET @a=1".parse::<Setting>().unwrap().value, "SET @a=1");
+        assert_eq!(
+            "mysqld.init_connect=SET @a=1".parse::<Setting>().unwrap().value,
+            "SET @a=1"
+        );
     }
 
     #[test]
     fn what_is_not_a_setting_is_refused() {
-        for text in ["", "mysqld", "mysqld.x", "mysqld.=1", "server.x=1", "mysqld.a b=1", "mysqld.a=1\nuser=root"] {
+        for text in [
+            "",
+            "mysqld",
+            "mysqld.x",
+            "mysqld.=1",
+            "server.x=1",
+            "mysqld.a b=1",
+            "mysqld.a=1\nuser=root",
+        ] {
             assert_eq!(text.parse::<Setting>(), Err(SettingError(text.to_owned())));
         }
     }

@@ -37,14 +37,17 @@ impl Ports {
             });
         }
         let at = |offset: u16| {
-            base.checked_add(offset).with_context(|| format!("--port-base {base} leaves no room for {nodes} nodes"))
+            base.checked_add(offset)
+                .with_context(|| format!("--port-base {base} leaves no room for {nodes} nodes"))
         };
         Ok(Ports {
             gatekeeper: at(0)?,
             proxy: at(1)?,
             gatekeeper_http: at(2)?,
             proxy_http: at(3)?,
-            nodes: (0..nodes).map(|node| at(MANAGER_OFFSET + node)).collect::<Result<_, _>>()?,
+            nodes: (0..nodes)
+                .map(|node| at(MANAGER_OFFSET + node))
+                .collect::<Result<_, _>>()?,
         })
     }
 
@@ -54,8 +57,11 @@ impl Ports {
         self.nodes.truncate(wanted);
         let missing = wanted - self.nodes.len();
         if missing > 0 {
-            let fresh =
-                if base == 0 { free(missing)? } else { Ports::allot(base, nodes)?.nodes.split_off(self.nodes.len()) };
+            let fresh = if base == 0 {
+                free(missing)?
+            } else {
+                Ports::allot(base, nodes)?.nodes.split_off(self.nodes.len())
+            };
             self.nodes.extend(fresh);
         }
         Ok(self)
@@ -69,7 +75,9 @@ fn free(count: usize) -> anyhow::Result<Vec<u16>> {
         .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
         .collect::<Result<Vec<_>, _>>()
         .context("cannot find a free port")?;
-    held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
+    held.iter()
+        .map(|listener| Ok(listener.local_addr()?.port()))
+        .collect()
 }
 
 /// Fails, naming the server that wants it, when somebody listens on the port.
@@ -90,7 +98,15 @@ mod tests {
     #[test]
     fn ports_follow_from_the_base() {
         let ports = Ports::allot(7000, 3).unwrap();
-        assert_eq!((ports.gatekeeper, ports.proxy, ports.gatekeeper_http, ports.proxy_http), (7000, 7001, 7002, 7003));
+        assert_eq!(
+            (
+                ports.gatekeeper,
+                ports.proxy,
+                ports.gatekeeper_http,
+                ports.proxy_http
+            ),
+            (7000, 7001, 7002, 7003)
+        );
         assert_eq!(ports.nodes, [7010, 7011, 7012]);
         assert!(Ports::allot(65530, 1).is_err());
     }
@@ -99,7 +115,12 @@ mod tests {
     fn free_ports_are_free_and_different() {
         let ports = Ports::allot(0, 2).unwrap();
         let mut all = ports.nodes.clone();
-        all.extend([ports.gatekeeper, ports.proxy, ports.gatekeeper_http, ports.proxy_http]);
+        all.extend([
+            ports.gatekeeper,
+            ports.proxy,
+            ports.gatekeeper_http,
+            ports.proxy_http,
+        ]);
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 6);
@@ -108,7 +129,10 @@ mod tests {
     #[test]
     fn nodes_that_stay_keep_their_port() {
         let ports = Ports::allot(7000, 2).unwrap();
-        assert_eq!(ports.clone().resized(7000, 4).unwrap().nodes, [7010, 7011, 7012, 7013]);
+        assert_eq!(
+            ports.clone().resized(7000, 4).unwrap().nodes,
+            [7010, 7011, 7012, 7013]
+        );
         assert_eq!(ports.clone().resized(7000, 1).unwrap().nodes, [7010]);
         assert_eq!(ports.resized(0, 3).unwrap().nodes[..2], [7010, 7011]);
     }
@@ -118,6 +142,9 @@ mod tests {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
         let text = require_free(port, "worker1").unwrap_err().to_string();
-        assert!(text.contains(&port.to_string()) && text.contains("worker1"), "{text}");
+        assert!(
+            text.contains(&port.to_string()) && text.contains("worker1"),
+            "{text}"
+        );
     }
 }

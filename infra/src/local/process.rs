@@ -48,16 +48,24 @@ pub(crate) struct Process {
 impl Process {
     /// The pid, if the process runs.
     pub(crate) fn pid(&self) -> Option<u32> {
-        let pid = std::fs::read_to_string(&self.pid_file).ok()?.trim().parse().ok()?;
+        let pid = std::fs::read_to_string(&self.pid_file)
+            .ok()?
+            .trim()
+            .parse()
+            .ok()?;
         self.owns(pid).then_some(pid)
     }
 
     fn owns(&self, pid: u32) -> bool {
-        let Ok(command_line) = std::fs::read(format!("/proc/{pid}/cmdline")) else { return false };
+        let Ok(command_line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
+            return false;
+        };
         // a zombie's command line is empty, so a process that died unreaped counts as gone
         let config = self.config.as_os_str().as_encoded_bytes();
         command_line.split(|byte| *byte == 0).any(|argument| {
-            argument.strip_suffix(config).is_some_and(|before| before.is_empty() || before.ends_with(b"="))
+            argument
+                .strip_suffix(config)
+                .is_some_and(|before| before.is_empty() || before.ends_with(b"="))
         })
     }
 
@@ -87,7 +95,11 @@ impl Process {
         let pid = child.id().context("a process that was just started has no pid")?;
         std::fs::write(&self.pid_file, format!("{pid}\n"))
             .with_context(|| format!("{}: cannot write {}", self.name, self.pid_file.display()))?;
-        Ok(Running { process: self.clone(), child, log_start })
+        Ok(Running {
+            process: self.clone(),
+            child,
+            log_start,
+        })
     }
 
     /// Stops the process, if it runs, and forgets its pid.
@@ -139,7 +151,9 @@ impl Process {
     pub(crate) fn log_tail(&self, start: u64) -> String {
         let tail = read_tail(&self.log, start).unwrap_or_default();
         let lines: Vec<&str> = tail.lines().collect();
-        let shown = lines.get(lines.len().saturating_sub(LOG_TAIL_LINES)..).unwrap_or_default();
+        let shown = lines
+            .get(lines.len().saturating_sub(LOG_TAIL_LINES)..)
+            .unwrap_or_default();
         if shown.is_empty() {
             return format!("its log {} is empty", self.log.display());
         }
@@ -185,7 +199,10 @@ impl Running {
             };
             if let Some(status) = self.child.try_wait()? {
                 let _ = std::fs::remove_file(&self.process.pid_file);
-                bail!("{name} ended while starting ({status}); {}", self.process.log_tail(self.log_start));
+                bail!(
+                    "{name} ended while starting ({status}); {}",
+                    self.process.log_tail(self.log_start)
+                );
             }
             if Instant::now() > deadline {
                 bail!(
@@ -214,8 +231,9 @@ mod tests {
 
     /// A shell that waits, with the configuration's path among its arguments.
     fn start(process: &Process, script: &str) -> Running {
-        let arguments =
-            ["-c", script, &format!("--config={}", process.config.display())].map(str::to_owned).to_vec();
+        let arguments = ["-c", script, &format!("--config={}", process.config.display())]
+            .map(str::to_owned)
+            .to_vec();
         process.start(Path::new("/bin/sh"), &arguments).unwrap()
     }
 
@@ -245,9 +263,15 @@ mod tests {
         let process = process(dir.path());
         let running = start(&process, "echo out of luck; exit 3");
         let probe = || async { anyhow::bail!("no answer") };
-        let error = running.ready::<(), _, _>(Duration::from_secs(10), probe).await.unwrap_err();
+        let error = running
+            .ready::<(), _, _>(Duration::from_secs(10), probe)
+            .await
+            .unwrap_err();
         let text = error.to_string();
-        assert!(text.contains("sleeper ended while starting") && text.contains("out of luck"), "{text}");
+        assert!(
+            text.contains("sleeper ended while starting") && text.contains("out of luck"),
+            "{text}"
+        );
     }
 
     #[tokio::test]
@@ -256,7 +280,10 @@ mod tests {
         let process = process(dir.path());
         let running = start(&process, "while :; do sleep 0.05; done");
         let probe = || async { anyhow::bail!("no answer") };
-        let error = running.ready::<(), _, _>(Duration::from_millis(100), probe).await.unwrap_err();
+        let error = running
+            .ready::<(), _, _>(Duration::from_millis(100), probe)
+            .await
+            .unwrap_err();
         assert!(error.to_string().contains("no answer"), "{error}");
         process.stop(Stop::AtOnce).await.unwrap();
     }

@@ -22,7 +22,11 @@ impl Progress {
     /// A terminal's progress on a terminal, lines in a log.
     #[must_use]
     pub fn detect() -> Progress {
-        if std::io::stderr().is_terminal() { Progress::Terminal } else { Progress::Lines }
+        if std::io::stderr().is_terminal() {
+            Progress::Terminal
+        } else {
+            Progress::Lines
+        }
     }
 
     /// Begins a step; it is finished by [`Step::done`] and abandoned when dropped.
@@ -37,7 +41,12 @@ impl Progress {
             bar.enable_steady_tick(TICK);
             bar
         });
-        Step { progress: self, what, began: Instant::now(), bar }
+        Step {
+            progress: self,
+            what,
+            began: Instant::now(),
+            bar,
+        }
     }
 }
 

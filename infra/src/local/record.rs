@@ -47,14 +47,20 @@ pub(crate) struct Passwords {
 
 impl Passwords {
     fn new() -> Self {
-        let both = || UserPasswords { gatekeeper: password(), database: password() };
+        let both = || UserPasswords {
+            gatekeeper: password(),
+            database: password(),
+        };
         Passwords {
             root: password(),
             replication: password(),
             monitor: password(),
             admin: password(),
             hop: password() + &password(),
-            users: USERS.iter().map(|(name, _)| ((*name).to_owned(), both())).collect(),
+            users: USERS
+                .iter()
+                .map(|(name, _)| ((*name).to_owned(), both()))
+                .collect(),
         }
     }
 }
@@ -92,7 +98,10 @@ impl Record {
     }
 
     pub(crate) fn save(&self) -> anyhow::Result<()> {
-        write_private(&self.dir.join(FILE_NAME), &(serde_json::to_string_pretty(self)? + "\n"))
+        write_private(
+            &self.dir.join(FILE_NAME),
+            &(serde_json::to_string_pretty(self)? + "\n"),
+        )
     }
 
     /// The record that `options` ask for: a new one, or the directory's with what the options change.
@@ -196,7 +205,10 @@ impl Record {
     }
 
     pub(crate) fn settings(&self) -> Vec<Setting> {
-        self.settings.iter().filter_map(|text| text.parse().ok()).collect()
+        self.settings
+            .iter()
+            .filter_map(|text| text.parse().ok())
+            .collect()
     }
 }
 
@@ -221,7 +233,10 @@ fn socket_folder(dir: &Path) -> anyhow::Result<PathBuf> {
     if folder.as_os_str().as_bytes().len() <= SOCKET_FOLDER_BYTES_MAX {
         return Ok(folder);
     }
-    let short = tempfile::Builder::new().prefix("cluster-").tempdir().context("cannot make a folder for sockets")?;
+    let short = tempfile::Builder::new()
+        .prefix("cluster-")
+        .tempdir()
+        .context("cannot make a folder for sockets")?;
     Ok(short.keep())
 }
 
@@ -231,9 +246,15 @@ mod tests {
 
     #[test]
     fn a_new_setting_replaces_the_remembered_one_of_the_same_key() {
-        let old = ["proxy.routing.strategy=direct".to_owned(), "mysqld.max_connections=5".to_owned()];
+        let old = [
+            "proxy.routing.strategy=direct".to_owned(),
+            "mysqld.max_connections=5".to_owned(),
+        ];
         let new = ["proxy.routing.strategy=ping".parse().unwrap()];
-        assert_eq!(merged(&old, &new), ["mysqld.max_connections=5", "proxy.routing.strategy=ping"]);
+        assert_eq!(
+            merged(&old, &new),
+            ["mysqld.max_connections=5", "proxy.routing.strategy=ping"]
+        );
     }
 
     #[test]
@@ -241,7 +262,11 @@ mod tests {
         let near = socket_folder(Path::new("/srv/cluster")).unwrap();
         assert_eq!(near, Path::new("/srv/cluster/run"));
         let far = socket_folder(&PathBuf::from("/").join("x".repeat(120))).unwrap();
-        assert!(far.as_os_str().len() <= SOCKET_FOLDER_BYTES_MAX, "{}", far.display());
+        assert!(
+            far.as_os_str().len() <= SOCKET_FOLDER_BYTES_MAX,
+            "{}",
+            far.display()
+        );
         std::fs::remove_dir(far).unwrap();
     }
 }

@@ -31,14 +31,19 @@ impl ReplicaStatus {
         let row: Option<Row> = match conn.query_first("SHOW REPLICA STATUS").await {
             Ok(row) => row,
             // MySQL before 8.0.22
-            Err(mysql_async::Error::Server(error)) if error.code == 1064 => conn.query_first("SHOW SLAVE STATUS").await?,
+            Err(mysql_async::Error::Server(error)) if error.code == 1064 => {
+                conn.query_first("SHOW SLAVE STATUS").await?
+            }
             Err(error) => return Err(error.into()),
         };
         Ok(row.map(|row| ReplicaStatus {
-            source_port: column(&row, &["Source_Port", "Master_Port"]).and_then(|text| text.parse().ok()).unwrap_or(0),
+            source_port: column(&row, &["Source_Port", "Master_Port"])
+                .and_then(|text| text.parse().ok())
+                .unwrap_or(0),
             receiver: column(&row, &["Replica_IO_Running", "Slave_IO_Running"]).unwrap_or_default(),
             applier: column(&row, &["Replica_SQL_Running", "Slave_SQL_Running"]).unwrap_or_default(),
-            lag_s: column(&row, &["Seconds_Behind_Source", "Seconds_Behind_Master"]).and_then(|text| text.parse().ok()),
+            lag_s: column(&row, &["Seconds_Behind_Source", "Seconds_Behind_Master"])
+                .and_then(|text| text.parse().ok()),
             error: ["Last_IO_Error", "Last_SQL_Error"]
                 .iter()
                 .filter_map(|name| column(&row, &[name]))
@@ -62,7 +67,11 @@ impl ReplicaStatus {
 impl std::fmt::Display for ReplicaStatus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let lag = self.lag_s.map_or("unknown".to_owned(), |lag| format!("{lag} s"));
-        write!(f, "receiver {}, applier {}, lag {lag}", self.receiver, self.applier)?;
+        write!(
+            f,
+            "receiver {}, applier {}, lag {lag}",
+            self.receiver, self.applier
+        )?;
         if !self.error.is_empty() {
             write!(f, ", {}", self.error)?;
         }
@@ -71,7 +80,10 @@ impl std::fmt::Display for ReplicaStatus {
 }
 
 fn column(row: &Row, names: &[&str]) -> Option<String> {
-    let index = row.columns_ref().iter().position(|column| names.contains(&column.name_str().as_ref()))?;
+    let index = row
+        .columns_ref()
+        .iter()
+        .position(|column| names.contains(&column.name_str().as_ref()))?;
     match row.as_ref(index)? {
         Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         Value::Int(number) => Some(number.to_string()),
@@ -81,7 +93,12 @@ fn column(row: &Row, names: &[&str]) -> Option<String> {
 }
 
 /// Points the worker at the manager, unless it follows it already.
-pub(crate) async fn follow(worker: &Node, manager: &Node, server: &Server, password: &str) -> anyhow::Result<()> {
+pub(crate) async fn follow(
+    worker: &Node,
+    manager: &Node,
+    server: &Server,
+    password: &str,
+) -> anyhow::Result<()> {
     let mut conn = worker.connect().await?;
     let status = ReplicaStatus::of(&mut conn).await?;
     let statements = match status {
@@ -136,7 +153,10 @@ pub(crate) async fn caught_up(worker: &Node, position: &str) -> anyhow::Result<(
     let deadline = Instant::now() + CATCH_UP_WAIT_MAX;
     let reached = match worker.engine() {
         Engine::Mariadb => format!("SELECT MASTER_GTID_WAIT('{position}', 0.5)"),
-        Engine::Mysql => format!("SELECT WAIT_FOR_EXECUTED_GTID_SET('{}', 0.5)", position.replace('\n', "")),
+        Engine::Mysql => format!(
+            "SELECT WAIT_FOR_EXECUTED_GTID_SET('{}', 0.5)",
+            position.replace('\n', "")
+        ),
     };
     loop {
         let answer: Option<i64> = conn.query_first(&reached).await?;
@@ -148,7 +168,11 @@ pub(crate) async fn caught_up(worker: &Node, position: &str) -> anyhow::Result<(
             return Ok(());
         }
         if !status.error.is_empty() && !status.is_running() && status.applier != "Yes" {
-            bail!("{}: replication stopped: {status}; {}", worker.name, worker.process().log_tail(0));
+            bail!(
+                "{}: replication stopped: {status}; {}",
+                worker.name,
+                worker.process().log_tail(0)
+            );
         }
         if Instant::now() > deadline {
             bail!(

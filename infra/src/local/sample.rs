@@ -30,7 +30,9 @@ pub(crate) async fn load(manager: &Node, server: &Server, dump: Option<&Path>) -
     match dump {
         None => {
             let mut conn = manager.connect().await?;
-            sakila::load(&mut conn).await.context("loading the generated sakila failed")?;
+            sakila::load(&mut conn)
+                .await
+                .context("loading the generated sakila failed")?;
             conn.disconnect().await?;
         }
         Some(dump) => load_dump(manager, server, dump).await?,
@@ -53,7 +55,8 @@ async fn load_dump(manager: &Node, server: &Server, dump: &Path) -> anyhow::Resu
     )?;
     for name in ["sakila-schema.sql", "sakila-data.sql"] {
         let file = dump.join(name);
-        let input = std::fs::File::open(&file).with_context(|| format!("--sakila: cannot read {}", file.display()))?;
+        let input = std::fs::File::open(&file)
+            .with_context(|| format!("--sakila: cannot read {}", file.display()))?;
         let output = Command::new(&client)
             .arg(format!("--defaults-file={}", options.display()))
             .arg("--default-character-set=utf8mb4")
@@ -63,7 +66,11 @@ async fn load_dump(manager: &Node, server: &Server, dump: &Path) -> anyhow::Resu
             .await
             .with_context(|| format!("cannot start {}", client.display()))?;
         if !output.status.success() {
-            bail!("loading {} failed: {}", file.display(), String::from_utf8_lossy(&output.stderr).trim());
+            bail!(
+                "loading {} failed: {}",
+                file.display(),
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
         }
     }
     std::fs::remove_file(&options)?;
@@ -71,5 +78,7 @@ async fn load_dump(manager: &Node, server: &Server, dump: &Path) -> anyhow::Resu
 }
 
 fn client(server: &Server) -> anyhow::Result<PathBuf> {
-    server.sibling(&["mysql", "mariadb"]).context("--sakila needs the mysql or mariadb client, which is not on PATH")
+    server
+        .sibling(&["mysql", "mariadb"])
+        .context("--sakila needs the mysql or mariadb client, which is not on PATH")
 }

@@ -13,7 +13,11 @@ const PASSWORD_CHARS: usize = 24;
 
 /// A new random password of letters and digits, so that no shell and no option file needs quotes for it.
 pub(crate) fn password() -> String {
-    rand::rng().sample_iter(Alphanumeric).take(PASSWORD_CHARS).map(char::from).collect()
+    rand::rng()
+        .sample_iter(Alphanumeric)
+        .take(PASSWORD_CHARS)
+        .map(char::from)
+        .collect()
 }
 
 /// Writes a file that only its owner can read, in one step: readers see the old text or the new.
@@ -26,7 +30,11 @@ fn write_at_once(file: &Path, text: &str, mode: u32) -> std::io::Result<()> {
     name.push(".new");
     let unfinished = Path::new(&name);
     let _ = std::fs::remove_file(unfinished);
-    let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(mode).open(unfinished)?;
+    let mut out = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(unfinished)?;
     out.write_all(text.as_bytes())?;
     drop(out);
     std::fs::rename(unfinished, file)

@@ -114,10 +114,18 @@ fn config_text(record: &Record, service: Service) -> anyhow::Result<String> {
             let nodes: Vec<NodePlace> = record
                 .nodes()
                 .into_iter()
-                .map(|node| NodePlace { name: node.name, role: node.role, port: node.port })
+                .map(|node| NodePlace {
+                    name: node.name,
+                    role: node.role,
+                    port: node.port,
+                })
                 .collect();
-            let accounts: Vec<(String, PathBuf)> =
-                record.passwords.users.keys().map(|name| (name.clone(), self::secret_file(record, name))).collect();
+            let accounts: Vec<(String, PathBuf)> = record
+                .passwords
+                .users
+                .keys()
+                .map(|name| (name.clone(), self::secret_file(record, name)))
+                .collect();
             let config = render::proxy(&ProxyPlaces {
                 port: record.ports.proxy,
                 socket: &own_socket,
@@ -137,7 +145,8 @@ fn config_text(record: &Record, service: Service) -> anyhow::Result<String> {
 /// read.
 pub(crate) fn check_settings(record: &Record) -> anyhow::Result<()> {
     let gatekeeper = config_text(record, Service::Gatekeeper)?;
-    toml::from_str::<gatekeeper::config::raw::Config>(&gatekeeper).context("gatekeeper.toml with these --set")?;
+    toml::from_str::<gatekeeper::config::raw::Config>(&gatekeeper)
+        .context("gatekeeper.toml with these --set")?;
     let proxy = config_text(record, Service::Proxy)?;
     toml::from_str::<proxy::config::raw::Config>(&proxy).context("proxy.toml with these --set")?;
     Ok(())
@@ -157,7 +166,11 @@ pub(crate) fn write_files(record: &Record) -> anyhow::Result<()> {
 }
 
 /// Makes the service run with its present configuration and program.
-pub(crate) async fn bring_up(record: &Record, service: Service, programs: Option<&Path>) -> anyhow::Result<()> {
+pub(crate) async fn bring_up(
+    record: &Record,
+    service: Service,
+    programs: Option<&Path>,
+) -> anyhow::Result<()> {
     let process = process(record, service);
     let text = config_text(record, service)?;
     let current = process.pid().is_some()
@@ -174,11 +187,16 @@ pub(crate) async fn bring_up(record: &Record, service: Service, programs: Option
 pub(crate) async fn start(record: &Record, service: Service, programs: Option<&Path>) -> anyhow::Result<()> {
     let process = process(record, service);
     if process.pid().is_some() {
-        return is_ready(record, service).await.with_context(|| format!("{service}: {}", process.log_tail(0)));
+        return is_ready(record, service)
+            .await
+            .with_context(|| format!("{service}: {}", process.log_tail(0)));
     }
     let program = program(service, programs)?;
     let arguments = ["--config".to_owned(), process.config.display().to_string()];
-    process.start(&program, &arguments)?.ready(READY_WAIT_MAX, || is_ready(record, service)).await
+    process
+        .start(&program, &arguments)?
+        .ready(READY_WAIT_MAX, || is_ready(record, service))
+        .await
 }
 
 /// The service's program, beside this one unless a folder is given. A test's own program is one folder deeper.
@@ -186,7 +204,10 @@ fn program(service: Service, programs: Option<&Path>) -> anyhow::Result<PathBuf>
     let name = service.to_string();
     if let Some(folder) = programs {
         let program = folder.join(&name);
-        return program.is_file().then_some(program).with_context(|| format!("{} has no {name}", folder.display()));
+        return program
+            .is_file()
+            .then_some(program)
+            .with_context(|| format!("{} has no {name}", folder.display()));
     }
     let own = std::env::current_exe().context("cannot find the folder of this program")?;
     own.ancestors()
@@ -194,7 +215,12 @@ fn program(service: Service, programs: Option<&Path>) -> anyhow::Result<PathBuf>
         .take(2)
         .map(|folder| folder.join(&name))
         .find(|program| program.is_file())
-        .with_context(|| format!("there is no {name} program beside {}: build it first (make build)", own.display()))
+        .with_context(|| {
+            format!(
+                "there is no {name} program beside {}: build it first (make build)",
+                own.display()
+            )
+        })
 }
 
 /// GET /ready answers 200.
@@ -202,9 +228,14 @@ pub(crate) async fn is_ready(record: &Record, service: Service) -> anyhow::Resul
     let port = service.http_port(record);
     let ask = async {
         let mut stream = TcpStream::connect((HOST, port)).await?;
-        stream.write_all(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+        stream
+            .write_all(b"GET /ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .await?;
         let mut answer = Vec::new();
-        stream.take(HTTP_ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;
+        stream
+            .take(HTTP_ANSWER_BYTES_MAX)
+            .read_to_end(&mut answer)
+            .await?;
         std::io::Result::Ok(String::from_utf8_lossy(&answer).into_owned())
     };
     let answer = tokio::time::timeout(HTTP_WAIT_MAX, ask)
@@ -219,7 +250,11 @@ pub(crate) async fn is_ready(record: &Record, service: Service) -> anyhow::Resul
 
 /// One real query as an application would send it.
 pub(crate) async fn first_query(record: &Record) -> anyhow::Result<()> {
-    let user = record.passwords.users.get("app").context("the cluster has no user app")?;
+    let user = record
+        .passwords
+        .users
+        .get("app")
+        .context("the cluster has no user app")?;
     let options = OptsBuilder::default()
         .ip_or_hostname(HOST)
         .tcp_port(record.ports.gatekeeper)

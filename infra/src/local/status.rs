@@ -49,16 +49,27 @@ pub async fn status(dir: &Path) -> anyhow::Result<Status> {
             processes.push(of_service(&record, service).await);
         }
     }
-    Ok(Status { healthy: processes.iter().all(|process| process.healthy), processes })
+    Ok(Status {
+        healthy: processes.iter().all(|process| process.healthy),
+        processes,
+    })
 }
 
 async fn of_node(node: &Node) -> ProcessStatus {
     let pid = node.process().pid();
     let (healthy, detail) = match pid {
         None => (false, "stopped".to_owned()),
-        Some(_) => answer(node).await.unwrap_or_else(|error| (false, format!("{error:#}"))),
+        Some(_) => answer(node)
+            .await
+            .unwrap_or_else(|error| (false, format!("{error:#}"))),
     };
-    ProcessStatus { name: node.name.clone(), port: node.port, pid, healthy, detail }
+    ProcessStatus {
+        name: node.name.clone(),
+        port: node.port,
+        pid,
+        healthy,
+        detail,
+    }
 }
 
 async fn answer(node: &Node) -> anyhow::Result<(bool, String)> {
@@ -85,5 +96,11 @@ async fn of_service(record: &Record, service: Service) -> ProcessStatus {
         Service::Gatekeeper => record.ports.gatekeeper,
         Service::Proxy => record.ports.proxy,
     };
-    ProcessStatus { name: service.to_string(), port, pid, healthy, detail }
+    ProcessStatus {
+        name: service.to_string(),
+        port,
+        pid,
+        healthy,
+        detail,
+    }
 }

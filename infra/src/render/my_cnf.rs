@@ -56,7 +56,9 @@ impl MyCnf<'_> {
             options.retain(|(present, _)| normalised(present) != wanted);
             options.push((name.clone(), value.clone()));
         }
-        let mut text = String::from("# Rendered by infra: edits are lost at the next `up`; use --set mysqld.KEY=VALUE.\n[mysqld]\n");
+        let mut text = String::from(
+            "# Rendered by infra: edits are lost at the next `up`; use --set mysqld.KEY=VALUE.\n[mysqld]\n",
+        );
         for (name, value) in &options {
             text.push_str(&format!("{name} = {}\n", quoted(value)));
         }
@@ -88,11 +90,19 @@ impl MyCnf<'_> {
         put("relay-log", "relay".to_owned());
         // A manager that comes back is noticed within seconds and not within the minute of the default.
         put(
-            if self.server.says_replica() { "replica-net-timeout" } else { "slave-net-timeout" },
+            if self.server.says_replica() {
+                "replica-net-timeout"
+            } else {
+                "slave-net-timeout"
+            },
             "10".to_owned(),
         );
         put(
-            if self.server.says_replica() { "log-replica-updates" } else { "log-slave-updates" },
+            if self.server.says_replica() {
+                "log-replica-updates"
+            } else {
+                "log-slave-updates"
+            },
             "ON".to_owned(),
         );
         match self.server.engine {
@@ -143,8 +153,17 @@ mod tests {
 
     use super::*;
 
-    fn rendered(engine: Engine, version: (u16, u16, u16), role: Role, overrides: &[(String, String)]) -> String {
-        let server = Server { engine, version: version.into(), program: PathBuf::from("/usr/sbin/mysqld") };
+    fn rendered(
+        engine: Engine,
+        version: (u16, u16, u16),
+        role: Role,
+        overrides: &[(String, String)],
+    ) -> String {
+        let server = Server {
+            engine,
+            version: version.into(),
+            program: PathBuf::from("/usr/sbin/mysqld"),
+        };
         MyCnf {
             server: &server,
             role,
@@ -165,18 +184,30 @@ mod tests {
     #[test]
     fn a_worker_of_mysql_refuses_writes_even_from_root() {
         let text = rendered(Engine::Mysql, (9, 7, 4), Role::Worker, &[]);
-        assert!(text.contains("\nread-only = ON\n") && text.contains("\nsuper-read-only = ON\n"), "{text}");
+        assert!(
+            text.contains("\nread-only = ON\n") && text.contains("\nsuper-read-only = ON\n"),
+            "{text}"
+        );
         assert!(!rendered(Engine::Mysql, (9, 7, 4), Role::Manager, &[]).contains("read-only"));
     }
 
     #[test]
     fn options_that_a_version_does_not_know_are_left_out() {
         let new = rendered(Engine::Mysql, (9, 7, 4), Role::Manager, &[]);
-        assert!(!new.contains("binlog-format") && new.contains("log-replica-updates"), "{new}");
+        assert!(
+            !new.contains("binlog-format") && new.contains("log-replica-updates"),
+            "{new}"
+        );
         let old = rendered(Engine::Mysql, (8, 0, 20), Role::Manager, &[]);
-        assert!(old.contains("binlog-format = ROW") && old.contains("log-slave-updates"), "{old}");
+        assert!(
+            old.contains("binlog-format = ROW") && old.contains("log-slave-updates"),
+            "{old}"
+        );
         let maria = rendered(Engine::Mariadb, (10, 11, 19), Role::Worker, &[]);
-        assert!(!maria.contains("gtid-mode") && !maria.contains("super-read-only"), "{maria}");
+        assert!(
+            !maria.contains("gtid-mode") && !maria.contains("super-read-only"),
+            "{maria}"
+        );
     }
 
     #[test]
@@ -186,8 +217,14 @@ mod tests {
             ("loose_max-connections".to_owned(), "50".to_owned()),
         ];
         let text = rendered(Engine::Mysql, (9, 7, 4), Role::Manager, &overrides);
-        assert!(text.contains("\nsecure_file_priv = \n") && !text.contains("secure-file-priv"), "{text}");
-        assert!(text.contains("\nloose_max-connections = 50\n") && !text.contains("1000"), "{text}");
+        assert!(
+            text.contains("\nsecure_file_priv = \n") && !text.contains("secure-file-priv"),
+            "{text}"
+        );
+        assert!(
+            text.contains("\nloose_max-connections = 50\n") && !text.contains("1000"),
+            "{text}"
+        );
     }
 
     #[test]

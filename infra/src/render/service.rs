@@ -12,12 +12,19 @@ use crate::local::options::{Section, Setting};
 ///
 /// # Errors
 /// When a setting's path cannot exist.
-pub fn with_settings<C: Serialize>(config: &C, section: Section, settings: &[Setting]) -> anyhow::Result<String> {
+pub fn with_settings<C: Serialize>(
+    config: &C,
+    section: Section,
+    settings: &[Setting],
+) -> anyhow::Result<String> {
     let mut table = Table::try_from(config)?;
     for setting in settings.iter().filter(|setting| setting.section == section) {
         setting::apply(&mut table, &setting.key, &setting.value)?;
     }
-    Ok(format!("# Rendered by infra: edits are lost at the next `up`; use --set.\n{}", toml::to_string_pretty(&table)?))
+    Ok(format!(
+        "# Rendered by infra: edits are lost at the next `up`; use --set.\n{}",
+        toml::to_string_pretty(&table)?
+    ))
 }
 
 /// A gatekeeper on loopback, in front of a proxy on the same machine.
@@ -30,8 +37,13 @@ pub fn gatekeeper(places: &GatekeeperPlaces<'_>) -> gatekeeper::config::raw::Con
         ..Proxy::default()
     };
     Config {
-        listen: Listen { tcp: Some(loopback(places.port)), socket: Some(places.socket.to_owned()) },
-        http: Http { address: loopback(places.http_port) },
+        listen: Listen {
+            tcp: Some(loopback(places.port)),
+            socket: Some(places.socket.to_owned()),
+        },
+        http: Http {
+            address: loopback(places.http_port),
+        },
         ..Config::new(places.state_dir, places.users_file, proxy)
     }
 }
@@ -58,8 +70,10 @@ pub struct GatekeeperPlaces<'a> {
 /// A proxy on loopback, for a gatekeeper on the same machine.
 #[must_use]
 pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
-    use proxy::config::raw::{Account, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, Role, Routing};
     use crate::render::my_cnf::Role as Ours;
+    use proxy::config::raw::{
+        Account, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, Role, Routing,
+    };
     let node = |place: &NodePlace| {
         let role = match place.role {
             Ours::Manager => Role::Manager,
@@ -74,10 +88,21 @@ pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
     };
     Config {
         shards: None,
-        listen: Listen { tcp: Some(loopback(places.port)), socket: Some(places.socket.to_owned()) },
-        gatekeeper: Gatekeeper { secret_file: Some(places.secret_file.to_owned()), tls: None },
-        http: Http { address: loopback(places.http_port) },
-        routing: Routing { strategy: "random".to_owned(), ..Routing::default() },
+        listen: Listen {
+            tcp: Some(loopback(places.port)),
+            socket: Some(places.socket.to_owned()),
+        },
+        gatekeeper: Gatekeeper {
+            secret_file: Some(places.secret_file.to_owned()),
+            tls: None,
+        },
+        http: Http {
+            address: loopback(places.http_port),
+        },
+        routing: Routing {
+            strategy: "random".to_owned(),
+            ..Routing::default()
+        },
         monitor: Monitor::new(places.monitor, places.monitor_password_file),
         limits: Limits::default(),
         nodes: places.nodes.iter().map(node).collect(),

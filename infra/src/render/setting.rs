@@ -9,7 +9,9 @@ use toml::{Table, Value};
 /// # Errors
 /// When the path leads through something that has no parts.
 pub fn apply(table: &mut Table, key: &str, value: &str) -> anyhow::Result<()> {
-    let (path, last) = key.rsplit_once('.').map_or((None, key), |(path, last)| (Some(path), last));
+    let (path, last) = key
+        .rsplit_once('.')
+        .map_or((None, key), |(path, last)| (Some(path), last));
     let mut place = table;
     for part in path.into_iter().flat_map(|path| path.split('.')) {
         place = enter(place, part).with_context(|| format!("--set: {key}"))?;
@@ -26,8 +28,12 @@ pub fn apply(table: &mut Table, key: &str, value: &str) -> anyhow::Result<()> {
 /// The table below `part`; made when it is absent. `node[1]` is the second `[[node]]`.
 fn enter<'a>(place: &'a mut Table, part: &str) -> anyhow::Result<&'a mut Table> {
     if let Some((name, index)) = numbered(place, part) {
-        let Some(Value::Array(list)) = place.get_mut(name) else { bail!("{name} is no list") };
-        let Some(Value::Table(table)) = list.get_mut(index) else { bail!("{name} has no entry {index}") };
+        let Some(Value::Array(list)) = place.get_mut(name) else {
+            bail!("{name} is no list")
+        };
+        let Some(Value::Table(table)) = list.get_mut(index) else {
+            bail!("{name} has no entry {index}")
+        };
         return Ok(table);
     }
     match place.entry(part).or_insert_with(|| Value::Table(Table::new())) {
@@ -45,7 +51,9 @@ fn numbered<'a>(place: &Table, part: &'a str) -> Option<(&'a str, usize)> {
 
 /// A text stays text where a text stands; else what looks like a TOML value is one.
 fn typed(present: Option<&Value>, value: &str) -> Value {
-    let parsed = toml::from_str::<Table>(&format!("v = {value}")).ok().and_then(|mut table| table.remove("v"));
+    let parsed = toml::from_str::<Table>(&format!("v = {value}"))
+        .ok()
+        .and_then(|mut table| table.remove("v"));
     match (present, parsed) {
         (_, Some(text @ Value::String(_))) => text,
         (Some(Value::String(_)), _) | (_, None) => Value::String(value.to_owned()),
@@ -74,8 +82,14 @@ mod tests {
 
     #[test]
     fn missing_tables_are_made_and_lists_are_numbered() {
-        assert_eq!(set("", "limits.connections-max", "10"), "[limits]\nconnections-max = 10\n");
-        assert_eq!(set("[[node]]\np = 1\n[[node]]\np = 1\n", "node[1].p", "2"), "[[node]]\np = 1\n\n[[node]]\np = 2\n");
+        assert_eq!(
+            set("", "limits.connections-max", "10"),
+            "[limits]\nconnections-max = 10\n"
+        );
+        assert_eq!(
+            set("[[node]]\np = 1\n[[node]]\np = 1\n", "node[1].p", "2"),
+            "[[node]]\np = 1\n\n[[node]]\np = 2\n"
+        );
     }
 
     #[test]

@@ -6,7 +6,12 @@ const DAY_S: u64 = 86_400;
 pub(super) fn datetime(seconds: u64) -> String {
     let (year, month, day) = civil(seconds / DAY_S);
     let rest = seconds % DAY_S;
-    format!("'{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}'", rest / 3600, rest / 60 % 60, rest % 60)
+    format!(
+        "'{year:04}-{month:02}-{day:02} {:02}:{:02}:{:02}'",
+        rest / 3600,
+        rest / 60 % 60,
+        rest % 60
+    )
 }
 
 /// The Gregorian date of a day number (Hinnant's algorithm, for days after 1970).
@@ -18,7 +23,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 

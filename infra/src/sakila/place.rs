@@ -26,8 +26,14 @@ fn updated() -> String {
 }
 
 fn countries() -> Table {
-    let rows = (0..COUNTRIES).map(|i| format!("({},{},{})", i + 1, text(&words::country(i)), updated())).collect();
-    Table { name: "country", columns: "country_id,country,last_update", rows }
+    let rows = (0..COUNTRIES)
+        .map(|i| format!("({},{},{})", i + 1, text(&words::country(i)), updated()))
+        .collect();
+    Table {
+        name: "country",
+        columns: "country_id,country,last_update",
+        rows,
+    }
 }
 
 fn cities() -> Table {
@@ -36,11 +42,19 @@ fn cities() -> Table {
     let rows = (0..CITIES)
         .map(|i| {
             // the first round gives every country a city
-            let country = if i < COUNTRIES { i as u64 + 1 } else { chance.between(1, countries) };
+            let country = if i < COUNTRIES {
+                i as u64 + 1
+            } else {
+                chance.between(1, countries)
+            };
             format!("({},{},{country},{})", i + 1, text(&words::city(i)), updated())
         })
         .collect();
-    Table { name: "city", columns: "city_id,city,country_id,last_update", rows }
+    Table {
+        name: "city",
+        columns: "city_id,city,country_id,last_update",
+        rows,
+    }
 }
 
 fn addresses() -> Table {
@@ -48,7 +62,11 @@ fn addresses() -> Table {
     let rows = (0..ADDRESSES)
         .map(|i| {
             let street = words::street(i, chance.between(1, 1999));
-            let second = if i < CUSTOMER_ADDRESS_FIRST - 1 { "NULL" } else { "''" };
+            let second = if i < CUSTOMER_ADDRESS_FIRST - 1 {
+                "NULL"
+            } else {
+                "''"
+            };
             let (longitude, latitude) = (chance.between(0, 3599), chance.between(0, 1399));
             format!(
                 "({},{},{second},{},{},'{}','{}',ST_GeomFromText('POINT({}.{} {}.{})'),{})",
@@ -75,7 +93,11 @@ fn addresses() -> Table {
 
 fn stores() -> Table {
     let rows = (1..=2).map(|i| format!("({i},{i},{i},{})", updated())).collect();
-    Table { name: "store", columns: "store_id,manager_staff_id,address_id,last_update", rows }
+    Table {
+        name: "store",
+        columns: "store_id,manager_staff_id,address_id,last_update",
+        rows,
+    }
 }
 
 fn staff() -> Table {

@@ -60,7 +60,9 @@ pub(super) fn tables(films: &[Film], inventory: &[Copy], rentals: &[Rental]) -> 
             "({id},{rented},{},{},{returned},{staff},{updated})",
             rental.inventory_id, rental.customer_id
         ));
-        let kept_days = rental.returned_s.map_or(0, |returned| (returned - rental.rented_s) / DAY_S);
+        let kept_days = rental
+            .returned_s
+            .map_or(0, |returned| (returned - rental.rented_s) / DAY_S);
         let cents = film.rate_cents + kept_days.saturating_sub(film.rental_days) * LATE_FEE_CENTS_PER_DAY;
         payment_rows.push(format!(
             "({id},{},{staff},{id},{}.{:02},{rented},{updated})",
@@ -72,7 +74,12 @@ pub(super) fn tables(films: &[Film], inventory: &[Copy], rentals: &[Rental]) -> 
     let last = rentals.last().map_or(FIRST_RENTAL_S, |rental| rental.rented_s);
     payment_rows.extend((1..=PAYMENTS_WITHOUT_RENTAL).map(|i| {
         let id = RENTALS + i;
-        format!("({id},{},{},NULL,{i}.99,{},{updated})", i * 101, i % 2 + 1, datetime(last + i * DAY_S))
+        format!(
+            "({id},{},{},NULL,{i}.99,{},{updated})",
+            i * 101,
+            i % 2 + 1,
+            datetime(last + i * DAY_S)
+        )
     }));
     vec![
         Table {

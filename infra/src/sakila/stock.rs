@@ -33,7 +33,10 @@ pub(super) fn films() -> Vec<Film> {
     (0..FILMS)
         .map(|i| {
             let (rental_days, rate_cents) = (chance.between(3, 7), chance.one_of(&RATES_CENTS));
-            let features: Vec<&str> = FEATURES.into_iter().filter(|_| chance.between(0, 1) == 1).collect();
+            let features: Vec<&str> = FEATURES
+                .into_iter()
+                .filter(|_| chance.between(0, 1) == 1)
+                .collect();
             let row = format!(
                 "({},{},{},2006,1,NULL,{rental_days},{}.{:02},{},{}.99,'{}',{},{})",
                 i + 1,
@@ -47,7 +50,11 @@ pub(super) fn films() -> Vec<Film> {
                 text(&features.join(",")),
                 datetime(LAST_UPDATE_S)
             );
-            Film { rental_days, rate_cents, row }
+            Film {
+                rental_days,
+                rate_cents,
+                row,
+            }
         })
         .collect()
 }
@@ -56,7 +63,10 @@ pub(super) fn inventory() -> Vec<Copy> {
     (0..FILMS)
         .flat_map(|film| {
             let copies = if film < FILMS_WITH_FIVE_COPIES { 5 } else { 4 };
-            (0..copies).map(move |copy| Copy { film_id: film + 1, store_id: (film + copy) % 2 + 1 })
+            (0..copies).map(move |copy| Copy {
+                film_id: film + 1,
+                store_id: (film + copy) % 2 + 1,
+            })
         })
         .collect()
 }
@@ -64,7 +74,11 @@ pub(super) fn inventory() -> Vec<Copy> {
 pub(super) fn tables(films: &[Film], inventory: &[Copy]) -> Vec<Table> {
     let updated = datetime(LAST_UPDATE_S);
     let numbered = |names: &[&str]| {
-        names.iter().enumerate().map(|(i, name)| format!("({},{},{updated})", i + 1, text(name))).collect()
+        names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| format!("({},{},{updated})", i + 1, text(name)))
+            .collect()
     };
     let actors = (0..usize::try_from(ACTORS).unwrap_or(0))
         .map(|i| {
@@ -78,18 +92,42 @@ pub(super) fn tables(films: &[Film], inventory: &[Copy]) -> Vec<Table> {
         .map(|(i, copy)| format!("({},{},{},{updated})", i + 1, copy.film_id, copy.store_id))
         .collect();
     vec![
-        Table { name: "language", columns: "language_id,name,last_update", rows: numbered(&words::LANGUAGES) },
-        Table { name: "category", columns: "category_id,name,last_update", rows: numbered(&words::CATEGORIES) },
-        Table { name: "actor", columns: "actor_id,first_name,last_name,last_update", rows: actors },
+        Table {
+            name: "language",
+            columns: "language_id,name,last_update",
+            rows: numbered(&words::LANGUAGES),
+        },
+        Table {
+            name: "category",
+            columns: "category_id,name,last_update",
+            rows: numbered(&words::CATEGORIES),
+        },
+        Table {
+            name: "actor",
+            columns: "actor_id,first_name,last_name,last_update",
+            rows: actors,
+        },
         Table {
             name: "film",
             columns: "film_id,title,description,release_year,language_id,original_language_id,rental_duration,\
                       rental_rate,length,replacement_cost,rating,special_features,last_update",
             rows: films.iter().map(|film| film.row.clone()).collect(),
         },
-        Table { name: "film_actor", columns: "actor_id,film_id,last_update", rows: roles(&updated) },
-        Table { name: "film_category", columns: "film_id,category_id,last_update", rows: categories(&updated) },
-        Table { name: "inventory", columns: "inventory_id,film_id,store_id,last_update", rows: copies },
+        Table {
+            name: "film_actor",
+            columns: "actor_id,film_id,last_update",
+            rows: roles(&updated),
+        },
+        Table {
+            name: "film_category",
+            columns: "film_id,category_id,last_update",
+            rows: categories(&updated),
+        },
+        Table {
+            name: "inventory",
+            columns: "inventory_id,film_id,store_id,last_update",
+            rows: copies,
+        },
     ]
 }
 
@@ -105,7 +143,10 @@ fn roles(updated: &str) -> Vec<String> {
                 cast.push(actor);
             }
         }
-        rows.extend(cast.iter().map(|actor| format!("({actor},{},{updated})", film + 1)));
+        rows.extend(
+            cast.iter()
+                .map(|actor| format!("({actor},{},{updated})", film + 1)),
+        );
     }
     rows
 }
@@ -113,5 +154,7 @@ fn roles(updated: &str) -> Vec<String> {
 fn categories(updated: &str) -> Vec<String> {
     let mut chance = Chance::seeded(7);
     let kinds = words::CATEGORIES.len() as u64;
-    (1..=FILMS).map(|film| format!("({film},{},{updated})", chance.between(1, kinds))).collect()
+    (1..=FILMS)
+        .map(|film| format!("({film},{},{updated})", chance.between(1, kinds)))
+        .collect()
 }

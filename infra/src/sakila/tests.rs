@@ -3,7 +3,10 @@ use std::collections::HashSet;
 use super::*;
 
 fn counts() -> Vec<(&'static str, usize)> {
-    tables().iter().map(|table| (table.name, table.rows.len())).collect()
+    tables()
+        .iter()
+        .map(|table| (table.name, table.rows.len()))
+        .collect()
 }
 
 #[test]
@@ -40,7 +43,9 @@ fn the_same_rows_come_out_every_time() {
 #[test]
 fn every_table_is_created_and_no_row_repeats() {
     for table in tables() {
-        let created = schema::TABLES.iter().any(|text| text.starts_with(&format!("CREATE TABLE {} (", table.name)));
+        let created = schema::TABLES
+            .iter()
+            .any(|text| text.starts_with(&format!("CREATE TABLE {} (", table.name)));
         assert!(created, "{} has rows but no CREATE TABLE", table.name);
         let different: HashSet<&String> = table.rows.iter().collect();
         assert_eq!(different.len(), table.rows.len(), "{} repeats a row", table.name);
@@ -52,8 +57,14 @@ fn no_copy_is_rented_out_twice_at_a_time() {
     let rentals = rental::rentals(&stock::inventory());
     let mut back_at = std::collections::HashMap::new();
     for rental in &rentals {
-        let free_from = back_at.insert(rental.inventory_id, rental.returned_s.unwrap_or(u64::MAX)).unwrap_or(0);
-        assert!(free_from <= rental.rented_s, "copy {} is still out", rental.inventory_id);
+        let free_from = back_at
+            .insert(rental.inventory_id, rental.returned_s.unwrap_or(u64::MAX))
+            .unwrap_or(0);
+        assert!(
+            free_from <= rental.rented_s,
+            "copy {} is still out",
+            rental.inventory_id
+        );
     }
 }
 
