@@ -1,5 +1,27 @@
-//! peer
+//! One end of a MySQL conversation: [`wire`] driven over tokio streams and TLS.
+//!
+//! ```text
+//! stream    TCP, Unix socket, TLS: one type
+//! tls       rustls in both roles, a certificate of our own making
+//! accept    the server's role: let a client in (gatekeeper)
+//! connect   the client's role: log in at a server (proxy)
+//! proof     the hop between gatekeeper and proxy, both ends
+//! inbox     commands out of a client's stream
+//! relay     replies, passed on as they arrive
+//! ```
+//!
+//! No policy and no routing.
 
+pub mod accept;
 pub mod chunk;
+pub mod connect;
+pub mod error;
+mod exchange;
 pub mod inbox;
+pub mod proof;
 pub mod relay;
+pub mod stream;
+pub mod tls;
+
+pub use error::{ConnectError, LoginError, Reason};
+pub use stream::Stream;

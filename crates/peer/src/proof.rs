@@ -1,0 +1,29 @@
+//! The proven hop: how gatekeeper and proxy know each other.
+//!
+//! ```text
+//! proxy       Greeting { its nonce, plugin "gatekeeper_proof" }
+//! gatekeeper  [SslRequest, TLS with certificates on both sides]
+//! gatekeeper  HandshakeResponse { user, schema, flags, attributes, its nonce, proof }
+//!             proof = HMAC-SHA256(secret, "gatekeeper" ‖ proxy's nonce ‖ gatekeeper's nonce ‖ response)
+//! proxy       OK { info = HMAC-SHA256(secret, "proxy" ‖ gatekeeper's nonce ‖ proxy's nonce) } | ERR
+//! ```
+//!
+//! The secret is never sent, a proof is good for one connection, and nothing in the response can be changed on
+//! the way. Without a secret, mutual TLS is the proof.
+
+mod accept;
+mod connect;
+mod identity;
+mod mac;
+mod secret;
+
+pub use self::accept::{HopAccepted, Pending, accept};
+pub use self::connect::{HopLogin, connect};
+pub use self::identity::HopIdentity;
+pub use self::secret::{SECRET_BYTES_MIN, Secret, SecretError};
+
+/// The plugin's name in greeting and response.
+pub const PLUGIN: &[u8] = b"gatekeeper_proof";
+
+#[cfg(test)]
+mod tests;
