@@ -1,0 +1,238 @@
+//! One client's session, from the gatekeeper's proof to its last statement.
+//!
+//! ```text
+//! gatekeeper ─▶ login ─▶ command ─▶ facts ─▶ route ─▶ link to manager or worker ─▶ relay ─▶ gatekeeper
+//! ```
+//!
+//! A session is one task on one shard. It owns a connection to the manager from its login on, and one to
+//! each worker from the first read that was routed there.
+
+mod execute;
+mod link;
+mod login;
+mod prepared;
+mod proxy_statement;
+mod query;
+mod run;
+mod state;
+mod watch;
+
+use std::sync::Arc;
+
+use daemon::drain::Started;
+use daemon::listener::Accepted;
+use peer::chunk::Chunk;
+use peer::inbox::{Command, Inbox, InboxError};
+use peer::stream::Stream;
+use tokio::io::AsyncWriteExt;
+use wire::command::{self, CommandCode};
+use wire::reply::{OkPacket, Shape};
+use wire::{Capabilities, ServerError, StatusFlags};
+
+use self::link::Link;
+use self::prepared::PreparedStatements;
+use self::proxy_statement::LastRoute;
+use self::state::SessionState;
+use crate::accounts::Account;
+use crate::host::Host;
+use crate::metrics::ErrorKind;
+use crate::strategy::Strategy;
+
+/// Serves one connection until it ends. Nothing that goes wrong here concerns anybody else.
+pub async fn run(accepted: Accepted, host: Arc<Host>) {
+    let _counted = host.drain.session();
+    let _open = host.metrics.connection();
+    // the login's state is not kept for the life of the session
+    if let Some((session, _permit)) = Box::pin(login::login(accepted, &host)).await {
+        session.serve().await;
+    }
+}
+
+/// What a command leaves behind.
+#[derive(Debug, PartialEq, Eq)]
+enum Flow {
+    /// The session goes on.
+    Continue,
+    /// The session has ended; what there was to say has been said.
+    End,
+}
+
+/// One logged-in session.
+struct Session {
+    host: Arc<Host>,
+    /// The gatekeeper's end.
+    client: Stream,
+    inbox: Inbox,
+    /// What both ends agreed on; the links to the nodes have the same.
+    capabilities: Capabilities,
+    account: Arc<Account>,
+    collation: u8,
+    attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    manager: Link,
+    /// By node; the manager's place stays empty.
+    workers: Vec<Option<Box<Link>>>,
+    state: SessionState,
+    prepared: PreparedStatements,
+    strategy: Strategy,
+    last_route: Option<LastRoute>,
+}
+
+/// Why a waiting session woke up.
+enum Wake {
+    Client(std::io::Result<Chunk>),
+    /// The manager says something that nobody asked for: it ends the session.
+    Manager(std::io::Result<Chunk>),
+    Drain,
+}
+
+impl Session {
+    async fn serve(mut self) {
+        let mut drain = self.host.drain.started();
+        loop {
+            if !self.inbox.has_bytes() {
+                match self.wait(&mut drain).await {
+                    Wake::Client(Ok(chunk)) if !chunk.is_empty() => self.inbox.put(chunk),
+                    Wake::Client(_) => return,
+                    Wake::Manager(said) => return self.pass_last_words(said).await,
+                    Wake::Drain => return self.refuse_at_rest(&ServerError::shutdown_in_progress()).await,
+                }
+            }
+            let command = match self.inbox.command(&mut self.client, self.host.config.limits.statement_bytes_max).await {
+                Ok(command) => command,
+                Err(error) => return self.refuse_input(&error).await,
+            };
+            self.host.metrics.client_received_bytes.increment(command.payload().len() as u64);
+            if self.command(command).await == Flow::End {
+                return;
+            }
+        }
+    }
+
+    /// Waits without holding a buffer. An open transaction may finish while the process drains.
+    async fn wait(&mut self, drain: &mut Started) -> Wake {
+        let may_leave = !self.state.transaction.open;
+        std::future::poll_fn(|cx| {
+            use std::task::Poll;
+            if let Poll::Ready(read) = Chunk::poll_read(&mut self.client, cx) {
+                return Poll::Ready(Wake::Client(read));
+            }
+            if let Poll::Ready(read) = Chunk::poll_read(&mut self.manager.stream, cx) {
+                return Poll::Ready(Wake::Manager(read));
+            }
+            if may_leave && std::pin::Pin::new(&mut *drain).poll(cx).is_ready() {
+                return Poll::Ready(Wake::Drain);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn command(&mut self, mut command: Command) -> Flow {
+        match command.code() {
+            CommandCode::QUIT => Flow::End,
+            CommandCode::QUERY => self.query(command).await,
+            CommandCode::STMT_PREPARE => self.prepare(command).await,
+            CommandCode::STMT_EXECUTE => self.execute(command).await,
+            CommandCode::STMT_SEND_LONG_DATA => self.long_data(&command).await,
+            CommandCode::STMT_CLOSE => self.close(&command).await,
+            CommandCode::STMT_RESET => {
+                if let Some((_, prepared)) = command::statement_id(command.payload()).ok().and_then(|id| self.prepared.find(id)) {
+                    prepared.long_data = false;
+                }
+                self.on_manager(&mut command, Shape::Verdict, None).await
+            }
+            CommandCode::RESET_CONNECTION => self.reset(command).await,
+            // these replies are not those of a session; the gatekeeper never lets them come here
+            CommandCode::CHANGE_USER
+            | CommandCode::BINLOG_DUMP
+            | CommandCode::BINLOG_DUMP_GTID
+            | CommandCode::REGISTER_SLAVE
+            | CommandCode::TABLE_DUMP
+            | CommandCode::CLONE => self.refuse(&ServerError::unknown_command()).await,
+            code => self.on_manager(&mut command, code.reply_shape(), None).await,
+        }
+    }
+
+    /// COM_RESET_CONNECTION: the manager resets; workers' connections are made anew when needed. The OK
+    /// carries the state that the gatekeeper must know from now on.
+    async fn reset(&mut self, command: Command) -> Flow {
+        match self.manager.reset(&command).await {
+            Ok(verdict) => {
+                self.workers.iter_mut().for_each(|worker| *worker = None);
+                self.prepared.clear();
+                self.state.reset();
+                self.state.status(verdict.status);
+                self.state.learn(&verdict.state);
+                self.state.previous = Some(self.manager.node);
+                let status = verdict.status | StatusFlags::SESSION_STATE_CHANGED;
+                let ok = OkPacket { state: &verdict.state, ..OkPacket::plain(status) };
+                let mut packet = Vec::new();
+                ok.encode(self.capabilities, 1, &mut packet);
+                self.answer(&packet).await
+            }
+            Err(error) => match error.server_error() {
+                Some(error) => self.refuse(&error).await,
+                None => {
+                    tracing::warn!(%error, "failed to reset a session");
+                    self.refuse(&ServerError::lost_connection("the database server", false)).await;
+                    Flow::End
+                }
+            },
+        }
+    }
+
+    /// Answers with an error in the place of a reply; the session goes on.
+    async fn refuse(&mut self, error: &ServerError) -> Flow {
+        let mut packet = Vec::new();
+        error.encode(1, &mut packet);
+        self.answer(&packet).await
+    }
+
+    async fn answer(&mut self, packets: &[u8]) -> Flow {
+        self.host.metrics.client_sent_bytes.increment(packets.len() as u64);
+        let written = async {
+            self.client.write_all(packets).await?;
+            self.client.flush().await
+        };
+        if written.await.is_ok() { Flow::Continue } else { Flow::End }
+    }
+
+    async fn answer_ok(&mut self) -> Flow {
+        let mut packet = Vec::new();
+        OkPacket::plain(self.state.status).encode(self.capabilities, 1, &mut packet);
+        self.answer(&packet).await
+    }
+
+    /// An error that nobody asked for: sequence number 0, as servers send it, and the end.
+    async fn refuse_at_rest(&mut self, error: &ServerError) {
+        let mut packet = Vec::new();
+        error.encode(0, &mut packet);
+        self.answer(&packet).await;
+    }
+
+    async fn refuse_input(&mut self, error: &InboxError) {
+        let error = match error {
+            InboxError::Io(_) | InboxError::Cut => return self.host.metrics.error(ErrorKind::ClientLost),
+            InboxError::OutOfOrder => {
+                self.host.metrics.error(ErrorKind::ClientProtocol);
+                ServerError::packets_out_of_order()
+            }
+            InboxError::TooLarge { .. } => {
+                self.host.metrics.error(ErrorKind::LimitPassed);
+                ServerError::packet_too_large()
+            }
+        };
+        self.refuse(&error).await;
+    }
+
+    /// The manager ends the session, perhaps with an ERR packet that says why.
+    async fn pass_last_words(&mut self, said: std::io::Result<Chunk>) {
+        if let Ok(chunk) = said {
+            self.answer(chunk.filled()).await;
+        }
+    }
+
+    fn status(&self) -> StatusFlags {
+        self.state.status
+    }
+}

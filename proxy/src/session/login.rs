@@ -1,0 +1,226 @@
+//! The beginning of a session: the gatekeeper proves itself, the manager lets the account in, and only
+//! then the gatekeeper is told OK.
+
+use std::sync::Arc;
+
+use daemon::listener::{Accepted, AcceptedStream};
+use peer::connect::ConnectError;
+use peer::inbox::Inbox;
+use peer::proof::{self, HopAccepted, Pending};
+use peer::stream::Stream;
+use tokio::io::AsyncWriteExt;
+use wire::handshake::Greeting;
+use wire::{Capabilities, ServerError, StatusFlags};
+
+use super::Session;
+use super::link::{Link, Login, Opened};
+use super::prepared::PreparedStatements;
+use super::run::connect_error_kind;
+use super::state::SessionState;
+use crate::accounts::Account;
+use crate::cluster::NodeFacts;
+use crate::host::Host;
+use crate::metrics::AuthFailure;
+
+/// What is offered on the hop: what the nodes can do, less what is not relayed yet.
+const OFFERED: Capabilities = Capabilities(
+    Capabilities::BOOKKEEPING_FLAGS.0
+        | Capabilities::ROW_FLAGS.0 & !Capabilities::OPTIONAL_RESULTSET_METADATA.0,
+);
+
+/// Logs one connection in. Whoever fails has been told why, and is counted.
+pub(super) async fn login(
+    accepted: Accepted,
+    host: &Arc<Host>,
+) -> Option<(Session, daemon::listener::Permit)> {
+    let stream = match accepted.stream {
+        AcceptedStream::Tcp(stream) => Stream::from_tcp(stream),
+        AcceptedStream::Unix(stream) => Stream::from_unix(stream),
+    };
+    let mut stream = stream
+        .inspect_err(|error| tracing::warn!(%error, "failed to take a connection over"))
+        .ok()?;
+    let Some(permit) = accepted.permit else {
+        host.metrics.auth_failure(AuthFailure::TooManyConnections);
+        turn_away(&mut stream, &ServerError::too_many_connections()).await;
+        return None;
+    };
+    let Some(facts) = host.cluster.view().greeting_facts() else {
+        turn_away(&mut stream, &ServerError::cannot_connect("the database server")).await;
+        return None;
+    };
+    let greeting = greeting(&facts, host);
+    let timeout = host.config.limits.handshake_timeout;
+    let secret = match host
+        .config
+        .gatekeeper
+        .secret
+        .as_deref()
+        .map(|secret| proof::Secret::new(secret.expose()))
+    {
+        Some(Ok(secret)) => Some(secret),
+        None => None,
+        Some(Err(error)) => {
+            tracing::error!(%error, "nobody can be let in");
+            return None;
+        }
+    };
+    let hop = match proof::accept(stream, &greeting, secret.as_ref(), host.tls.as_ref(), timeout).await {
+        Ok(hop) => hop,
+        Err(error) => {
+            tracing::info!(peer = %accepted.peer, reason = error.reason.label(), "turned away: {error}");
+            host.metrics.auth_failure(failure_of(error.reason));
+            return None;
+        }
+    };
+    open_session(hop, host).await.map(|session| (session, permit))
+}
+
+async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
+    let HopAccepted { identity, pending } = hop;
+    let Some(account) = host.config.accounts.of(&identity.user).cloned() else {
+        host.metrics.auth_failure(AuthFailure::NoAccount);
+        tracing::warn!(user = %String::from_utf8_lossy(&identity.user), "no database account for this user");
+        let error = ServerError::new(1045, b"28000", "the proxy has no database account for this user");
+        refuse(pending, &error).await;
+        return None;
+    };
+    let mut attributes = identity.attributes.clone();
+    attributes.push((
+        b"_client_address".to_vec(),
+        identity.client_address.clone().into_bytes(),
+    ));
+    let schema = identity.database.clone().unwrap_or_default();
+    let opened = match open_manager(
+        host,
+        &account,
+        identity.capabilities,
+        identity.collation,
+        &schema,
+        &attributes,
+    )
+    .await
+    {
+        Ok(opened) => opened,
+        Err(error) => {
+            host.metrics.error(connect_error_kind(&error));
+            refuse(pending, &for_client(&error, host)).await;
+            return None;
+        }
+    };
+    let Opened {
+        link,
+        status,
+        state: block,
+    } = opened;
+    let mut state = SessionState::default();
+    state.schema = schema;
+    state.status(status);
+    state.learn(&block);
+    let tracked = status | StatusFlags::SESSION_STATE_CHANGED;
+    let client = pending.succeed(tracked, &block).await.ok()?;
+    let nodes = host.config.nodes.len();
+    Some(Session {
+        host: Arc::clone(host),
+        client,
+        inbox: Inbox::default(),
+        capabilities: link.capabilities,
+        account,
+        collation: identity.collation,
+        attributes,
+        manager: link,
+        workers: std::iter::repeat_with(|| None).take(nodes).collect(),
+        state,
+        prepared: PreparedStatements::default(),
+        strategy: host.config.strategy,
+        last_route: None,
+    })
+}
+
+async fn open_manager(
+    host: &Host,
+    account: &Account,
+    capabilities: Capabilities,
+    collation: u8,
+    schema: &[u8],
+    attributes: &[(Vec<u8>, Vec<u8>)],
+) -> Result<Opened, ConnectError> {
+    let manager = host.cluster.view().manager();
+    let Some(node) = host.config.nodes.get(manager.index()) else {
+        return Err(ConnectError::Timeout);
+    };
+    let login = Login {
+        account,
+        capabilities,
+        collation,
+        schema,
+        attributes,
+        timeout: host.config.limits.connect_timeout,
+        counted: host.metrics.server_connection(manager),
+    };
+    let opened = Link::open(manager, node, login).await;
+    if let Err(error) = &opened {
+        tracing::warn!(%error, "failed to open a session on the manager");
+        host.cluster.suspect(manager);
+    }
+    opened
+}
+
+/// The greeting on the hop: the manager's own, with what every node can do and the relay can carry.
+fn greeting(facts: &NodeFacts, host: &Host) -> Greeting {
+    let mut capabilities = (facts.capabilities & OFFERED) | Capabilities::BOOKKEEPING_FLAGS;
+    if host.tls.is_some() {
+        capabilities |= Capabilities::SSL;
+    }
+    Greeting {
+        version: facts.version.clone(),
+        connection_id: 0,
+        nonce: peer::accept::fresh_nonce(),
+        capabilities,
+        collation: facts.collation,
+        status: StatusFlags::AUTOCOMMIT,
+        auth_plugin: proof::PLUGIN.to_vec(),
+    }
+}
+
+/// What the client reads: the manager's own refusal, except where it speaks of our account.
+fn for_client(error: &ConnectError, host: &Host) -> ServerError {
+    const ACCESS_DENIED: [u16; 2] = [1045, 1698];
+    match error.server_error() {
+        Some(error) if ACCESS_DENIED.contains(&error.code) => {
+            tracing::error!(message = %error.message, "the manager refuses the proxy's account");
+            host.metrics.auth_failure(AuthFailure::NoAccount);
+            ServerError::new(
+                1045,
+                b"28000",
+                "the database refuses the account that the proxy has for this user",
+            )
+        }
+        Some(error) => error,
+        None => ServerError::cannot_connect("the database server"),
+    }
+}
+
+fn failure_of(reason: peer::Reason) -> AuthFailure {
+    match reason {
+        peer::Reason::NotProven | peer::Reason::TlsRequired => AuthFailure::NoProof,
+        peer::Reason::WrongPassword | peer::Reason::UnknownUser | peer::Reason::NoPassword => {
+            AuthFailure::WrongProof
+        }
+        peer::Reason::TlsFailed => AuthFailure::Tls,
+        peer::Reason::BadHandshake | peer::Reason::PluginNotSupported => AuthFailure::Malformed,
+        peer::Reason::Timeout | peer::Reason::Disconnected | peer::Reason::Internal => AuthFailure::Timeout,
+    }
+}
+
+async fn refuse(pending: Pending, error: &ServerError) {
+    // the gatekeeper may be gone; then nobody needs to be told
+    let _ = pending.refuse(error).await;
+}
+
+async fn turn_away(stream: &mut Stream, error: &ServerError) {
+    let mut packet = Vec::new();
+    error.encode_in_place_of_greeting(&mut packet);
+    let _ = stream.write_all(&packet).await;
+    let _ = stream.shutdown().await;
+}

@@ -1,0 +1,93 @@
+//! COM_QUERY: facts, route, run.
+
+use peer::inbox::Command;
+use statement::{Effect, Facts, ProxyCommand, Scan};
+use wire::ServerError;
+use wire::command::Query;
+use wire::reply::Shape;
+
+use super::run::Needs;
+use super::{Flow, Session, proxy_statement};
+use crate::route::RouteHint;
+use crate::strategy::Strategy;
+
+impl Session {
+    /// Runs a text where it belongs.
+    pub(super) async fn query(&mut self, mut command: Command) -> Flow {
+        let Ok(query) = Query::decode(command.payload(), self.capabilities) else {
+            return self.refuse(&ServerError::malformed_packet()).await;
+        };
+        let (facts, scan) = crate::facts::of(query.text, self.state.mode);
+        let start = query.range.start;
+        if let Some(Effect::Proxy(ours)) = facts.single().map(|statement| &statement.effect) {
+            return self.proxy_statement(ours).await;
+        }
+        let needs = Needs {
+            hint: hint(&scan),
+            ..Needs::default()
+        };
+        blank_hint(&mut command, start, &scan);
+        let route = self.route(&facts, needs);
+        self.run(&mut command, Shape::Results, &facts, route).await
+    }
+
+    /// Answers `PROXY …` here: no server sees it, and the previous route stays what it was.
+    async fn proxy_statement(&mut self, command: &ProxyCommand) -> Flow {
+        let set = match command {
+            ProxyCommand::Set { name, value } => return self.proxy_set(name, value).await,
+            ProxyCommand::ShowRoute => proxy_statement::show_route(self.last_route.as_ref()),
+            ProxyCommand::Explain(facts) => self.explain(facts),
+            ProxyCommand::Unrecognised => {
+                return self
+                    .refuse(&ServerError::new(1064, b"42000", proxy_statement::USAGE))
+                    .await;
+            }
+        };
+        let mut packets = Vec::new();
+        set.encode(self.capabilities, self.status(), &mut packets);
+        self.answer(&packets).await
+    }
+
+    async fn proxy_set(&mut self, name: &[u8], value: &[u8]) -> Flow {
+        if !name.eq_ignore_ascii_case(b"strategy") {
+            return self
+                .refuse(&ServerError::new(1193, b"HY000", proxy_statement::USAGE))
+                .await;
+        }
+        match std::str::from_utf8(value)
+            .ok()
+            .and_then(|value| value.parse::<Strategy>().ok())
+        {
+            Some(strategy) => {
+                self.strategy = strategy;
+                self.answer_ok().await
+            }
+            None => {
+                let message =
+                    "Variable 'strategy' can't be set to that value: it is one of direct, random, ping";
+                self.refuse(&ServerError::new(1231, b"42000", message)).await
+            }
+        }
+    }
+
+    fn explain(&mut self, facts: &Facts) -> wire::reply::TextResultSet {
+        let route = self.route(facts, Needs::default());
+        let view = self.host.cluster.view();
+        let node = view.node(route.target).map_or("", |view| &*view.node.name);
+        proxy_statement::explain(node, &route)
+    }
+}
+
+/// What a text's own hint asks for; what is not understood asks for nothing.
+pub(super) fn hint(scan: &Scan) -> Option<RouteHint> {
+    scan.hint.as_ref().and_then(|(hint, _)| RouteHint::of(hint))
+}
+
+/// Overwrites our own hint: a server would warn of it.
+pub(super) fn blank_hint(command: &mut Command, text_start: usize, scan: &Scan) {
+    let Some((_, range)) = &scan.hint else { return };
+    let range = text_start + range.start..text_start + range.end;
+    if let Some(bytes) = command.payload_mut().get_mut(range) {
+        bytes.fill(b' ');
+    }
+}

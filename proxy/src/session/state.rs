@@ -1,0 +1,151 @@
+//! What is known of a session: learned from what the manager reports, and where it reports nothing, from
+//! the statement that ran.
+
+use statement::{CharsetClass, Effect, Facts, LexMode, SessionChange};
+use wire::reply::{self, SessionChanges};
+use wire::{Capabilities, StatusFlags};
+
+use crate::cluster::NodeId;
+use crate::route::{Pin, SessionView};
+use crate::session_variables::SessionVariables;
+use crate::transaction::Transaction;
+
+/// One session's state.
+#[derive(Debug, Default)]
+pub(super) struct SessionState {
+    /// How the server reads the session's texts.
+    pub(super) mode: LexMode,
+    /// The current schema; empty when there is none.
+    pub(super) schema: Vec<u8>,
+    pub(super) variables: SessionVariables,
+    pub(super) transaction: Transaction,
+    /// Status flags of the manager's last reply.
+    pub(super) status: StatusFlags,
+    /// Where the last statement ran.
+    pub(super) previous: Option<NodeId>,
+    /// A character set changed, and with it perhaps the collation, of which servers report nothing.
+    pub(super) collation_is_stale: bool,
+    temporary_tables: bool,
+    locked_tables: bool,
+    pinned: Option<Pin>,
+}
+
+impl SessionState {
+    /// The flags of a reply of the manager.
+    pub(super) fn status(&mut self, status: StatusFlags) {
+        self.status = status;
+        self.transaction.on_status(status);
+    }
+
+    /// The state block of an OK packet of the manager.
+    pub(super) fn learn(&mut self, state: &[u8]) {
+        for change in SessionChanges::new(state) {
+            match change {
+                Ok(reply::SessionChange::Schema(schema)) => self.schema = schema.to_vec(),
+                Ok(reply::SessionChange::Variable { name, value }) => self.variable(name, value),
+                Ok(
+                    reply::SessionChange::State(_)
+                    | reply::SessionChange::Gtids(_)
+                    | reply::SessionChange::TransactionCharacteristics(_)
+                    | reply::SessionChange::TransactionState(_)
+                    | reply::SessionChange::Other { .. },
+                ) => {}
+                Err(_) => self.pinned = Some(Pin::UnseenState),
+            }
+        }
+    }
+
+    fn variable(&mut self, name: &[u8], value: &[u8]) {
+        match name {
+            b"sql_mode" => self.mode.set_sql_mode(value),
+            b"character_set_client" => match CharsetClass::from_name(value) {
+                Some(charset) => self.mode.charset = charset,
+                None => self.pinned = Some(Pin::UnseenState),
+            },
+            b"character_set_connection" => self.collation_is_stale = true,
+            b"collation_connection" => self.collation_is_stale = false,
+            _ => {}
+        }
+        self.variables.learn(name, value);
+    }
+
+    /// A text was run by the manager and ended without an error.
+    pub(super) fn ran(&mut self, facts: &Facts) {
+        for statement in facts.statements() {
+            self.transaction.on_success(statement);
+            self.temporary_tables |= statement.creates_temporary_table;
+            match &statement.effect {
+                Effect::Session(change) => self.session_changed(change),
+                // a routine, or a text that nobody could read, may leave a temporary table: no server reports it
+                Effect::Call | Effect::Unknown(_) => self.unseen(),
+                Effect::Transaction(_)
+                | Effect::Read
+                | Effect::Write
+                | Effect::Definition
+                | Effect::Administration(_)
+                | Effect::Proxy(_)
+                | Effect::Empty => {}
+            }
+        }
+    }
+
+    fn session_changed(&mut self, change: &SessionChange) {
+        match change {
+            SessionChange::LockTables => self.locked_tables = true,
+            SessionChange::UnlockTables => self.locked_tables = false,
+            // another role has other rights, and no server reports it
+            SessionChange::SetRole => self.pinned = Some(Pin::ActiveRole),
+            SessionChange::Handler => self.pinned = Some(Pin::OpenHandler),
+            // the collation of SET NAMES … COLLATE is not reported by any server
+            SessionChange::SetNames(_) | SessionChange::SetCharacterSet(_) => self.collation_is_stale = true,
+            SessionChange::SetVariables(assignments) => {
+                // from here on the server no longer reports what we rely on
+                if assignments
+                    .iter()
+                    .any(|assignment| assignment.name.starts_with(b"session_track_"))
+                {
+                    self.pinned = Some(Pin::UnseenState);
+                }
+            }
+            SessionChange::Execute { .. } | SessionChange::ExecuteImmediate => self.unseen(),
+            SessionChange::Use(_) | SessionChange::Prepare { .. } | SessionChange::Deallocate { .. } => {}
+        }
+    }
+
+    fn unseen(&mut self) {
+        self.collation_is_stale = true;
+        self.temporary_tables = true;
+    }
+
+    /// The manager has reset the session.
+    pub(super) fn reset(&mut self) {
+        let schema = std::mem::take(&mut self.schema);
+        *self = Self {
+            schema,
+            ..Self::default()
+        };
+    }
+
+    /// The server's answer to a question for the collation.
+    pub(super) fn collation(&mut self, collation: &[u8]) {
+        self.variables.learn(b"collation_connection", collation);
+        self.collation_is_stale = false;
+    }
+
+    /// What routing needs to know.
+    pub(super) fn view(&self, capabilities: Capabilities) -> SessionView {
+        SessionView {
+            in_transaction: self.transaction.open,
+            autocommit: self.transaction.autocommit,
+            temporary_tables: self.temporary_tables,
+            locked_tables: self.locked_tables,
+            one_shot_transaction: self.transaction.one_shot,
+            serializable: self.transaction.serializable,
+            pinned: self
+                .pinned
+                .or_else(|| self.variables.pinned_by().map(|_| Pin::Variable)),
+            previous_target: self.previous,
+            ..SessionView::fresh(capabilities & Capabilities::ROW_FLAGS)
+        }
+    }
+}
