@@ -1,3 +1,26 @@
 //! The trusted host: routes statements to the manager and its workers.
+//!
+//! ```text
+//! config          what the operator wrote, checked as a whole
+//! session         one client's conversation, relayed        (asks route, obeys it)
+//! route           where a statement runs, and why           pure
+//! strategy        direct, random, ping                      pure
+//! transaction     is one open?                              pure
+//! session_variables  what a worker must be told             pure
+//! cluster         the nodes, watched in the background
+//! accounts        gatekeeper user → database account
+//! metrics         what is counted
+//! serve           the process: from the config to the exit code
+//! ```
 
+pub mod accounts;
+pub mod cluster;
 pub mod config;
+pub mod metrics;
+pub mod route;
+pub mod session_variables;
+pub mod strategy;
+pub mod transaction;
+pub mod facts;
+pub mod host;
+pub mod session;

@@ -1,0 +1,197 @@
+//! The cluster as the proxy knows it: watched in the background, read by statements.
+//!
+//! ```text
+//!   watch (one task per node) ── health, lag, position, facts ──┐
+//!                                                               ├─▶ state ──publish──▶ ClusterView
+//!   latency (one task per node) ── echo and COM_PING ───────────┤   (mutex, never       (arc_swap,
+//!                                                               │    held across        one load per
+//!   nearest (one task) ── evaluates strategy `ping` ────────────┘    an await)           statement)
+//! ```
+//!
+//! Each task has its own control connection, so that a node that hangs delays only what is said
+//! about that node. A node has at most two of them, and for a moment a third (see [`greeting`]).
+
+mod control;
+mod greeting;
+pub mod health;
+mod latency;
+pub mod node;
+mod replication;
+pub mod view;
+mod watch;
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use arc_swap::{ArcSwap, Guard};
+use tokio::sync::{Notify, watch as signal};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tracing::info;
+
+pub use health::{Exclusion, Health};
+pub use node::{Address, NODES_MAX, Node, NodeFacts, NodeId, NodeTls, Role, Tls};
+pub use view::{ClusterView, Latency, NodeView};
+
+use crate::config;
+use crate::metrics::NodeMetrics;
+use crate::strategy::lowest_latency::Chooser;
+
+/// How long a stop waits for control connections to say goodbye.
+const GOODBYE_MAX: Duration = Duration::from_secs(1);
+
+/// The cluster: shared by all sessions and by the tasks that watch it.
+pub struct Cluster {
+    view: ArcSwap<ClusterView>,
+    state: Mutex<State>,
+    recheck: Vec<Notify>,
+    metrics: Vec<NodeMetrics>,
+}
+
+/// What the tasks know, from which views are made.
+struct State {
+    nodes: Vec<NodeView>,
+    manager: NodeId,
+    chooser: Chooser,
+}
+
+impl Cluster {
+    /// A cluster of which nothing is known yet. The configuration has exactly one manager; without
+    /// any, the first node stands in.
+    pub fn new(nodes: &[Arc<Node>], metrics: Vec<NodeMetrics>) -> Arc<Self> {
+        let manager = (0u8..)
+            .zip(nodes)
+            .find(|(_, node)| node.role == Role::Manager)
+            .map_or(NodeId(0), |(id, _)| NodeId(id));
+        let nodes: Vec<NodeView> = nodes.iter().map(|node| NodeView::unknown(Arc::clone(node))).collect();
+        Arc::new(Self {
+            view: ArcSwap::from_pointee(ClusterView::new(nodes.clone(), manager, None)),
+            recheck: nodes.iter().map(|_| Notify::new()).collect(),
+            state: Mutex::new(State { nodes, manager, chooser: Chooser::default() }),
+            metrics,
+        })
+    }
+
+    /// This moment's picture: one atomic load, no lock, no allocation.
+    #[inline]
+    pub fn view(&self) -> Guard<Arc<ClusterView>> {
+        self.view.load()
+    }
+
+    /// Whether clients can be served: the manager answers and its greeting is known.
+    pub fn is_ready(&self) -> bool {
+        let view = self.view();
+        view.node(view.manager()).is_some_and(|manager| manager.health.is_up() && manager.facts.is_some())
+    }
+
+    /// A session has lost a connection to a node or could not open one: check it now. What is already
+    /// left out is not checked more often for it.
+    pub fn suspect(&self, id: NodeId) {
+        let is_up = self.view().node(id).is_some_and(|node| node.health.is_up());
+        if let (true, Some(recheck)) = (is_up, self.recheck.get(id.index())) {
+            recheck.notify_one();
+        }
+    }
+
+    /// Starts to watch every node, on the runtime that this is called on.
+    pub fn start(self: &Arc<Self>, monitor: &config::Monitor) -> Watchers {
+        let (stop, stopped) = signal::channel(false);
+        let mut tasks = JoinSet::new();
+        let nodes: Vec<(NodeId, Arc<Node>)> =
+            self.view().nodes().map(|(id, view)| (id, Arc::clone(&view.node))).collect();
+        for (id, node) in nodes {
+            let watch = watch::Watch::new(Arc::clone(self), id, Arc::clone(&node), monitor);
+            tasks.spawn(watch.run(stopped.clone()));
+            let latency = latency::Latencies::new(Arc::clone(self), id, node, monitor);
+            tasks.spawn(latency.run(stopped.clone()));
+        }
+        tasks.spawn(evaluate_nearest(Arc::clone(self), monitor.latency.interval, stopped));
+        Watchers { stop, tasks }
+    }
+
+    /// Changes what is known of one node and publishes the new picture.
+    fn update(&self, id: NodeId, change: impl FnOnce(&mut NodeView)) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(node) = state.nodes.get_mut(id.index()) else { return };
+        change(node);
+        if let Some(metrics) = self.metrics.get(id.index()) {
+            metrics.show(node);
+        }
+        let healthy = state.healthy_workers();
+        state.chooser.settle(&healthy);
+        self.publish(&state);
+    }
+
+    fn evaluate_nearest(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.chooser.chosen();
+        let healthy = state.healthy_workers();
+        let chosen = state.chooser.evaluate(&healthy);
+        if chosen != before {
+            if let Some(view) = chosen.and_then(|id| state.nodes.get(id.index())) {
+                info!(node = %view.node.name, latency = ?view.latency.effective(), "nearest worker is another one");
+            }
+            self.publish(&state);
+        }
+    }
+
+    /// Called with the state locked, so that pictures come out in the order of the changes.
+    fn publish(&self, state: &State) {
+        let view = ClusterView::new(state.nodes.clone(), state.manager, state.chooser.chosen());
+        self.view.store(Arc::new(view));
+    }
+}
+
+impl State {
+    fn healthy_workers(&self) -> Vec<(NodeId, Option<Duration>)> {
+        (0u8..)
+            .map(NodeId)
+            .zip(&self.nodes)
+            .filter(|(_, view)| view.node.role == Role::Worker && view.health.is_up())
+            .map(|(id, view)| (id, view.latency.effective()))
+            .collect()
+    }
+}
+
+impl NodeView {
+    fn unknown(node: Arc<Node>) -> Self {
+        Self {
+            node,
+            health: Health::Excluded(Exclusion::NotCheckedYet),
+            latency: Latency::default(),
+            lag: None,
+            gtid: None,
+            facts: None,
+        }
+    }
+}
+
+/// The running tasks.
+pub struct Watchers {
+    stop: signal::Sender<bool>,
+    tasks: JoinSet<()>,
+}
+
+impl Watchers {
+    /// Ends the tasks; their control connections log out, so that no server counts them as aborted.
+    pub async fn stop(mut self) {
+        self.stop.send_replace(true);
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        // a node that hangs does not hold up the end of the process: what is left is aborted
+        let _ = tokio::time::timeout(GOODBYE_MAX, all).await;
+    }
+}
+
+async fn evaluate_nearest(cluster: Arc<Cluster>, interval: Duration, mut stopped: signal::Receiver<bool>) {
+    let mut ticks = tokio::time::interval(interval);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = stopped.wait_for(|stop| *stop) => return,
+            _ = ticks.tick() => cluster.evaluate_nearest(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

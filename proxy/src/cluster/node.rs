@@ -1,0 +1,128 @@
+//! A node as the configuration names it. Users see its name, never its address.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use peer::connect::TlsPolicy;
+use peer::tls::{Connector, TlsError};
+use wire::Capabilities;
+
+pub use peer::connect::Address;
+
+pub use crate::config::raw::{NodeTls, Role};
+
+/// Most nodes of one cluster, so that a [`NodeId`] fits in one byte with room to spare.
+pub const NODES_MAX: usize = 64;
+
+/// A node's place in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u8);
+
+impl NodeId {
+    /// The place as an index.
+    #[inline]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// One server of the cluster.
+#[derive(Debug, Clone)]
+pub struct Node {
+    /// What users see.
+    pub name: Arc<str>,
+    /// Manager or worker.
+    pub role: Role,
+    /// Where it listens. Never shown to a client.
+    pub address: Address,
+    /// How connections to it are protected.
+    pub tls: Tls,
+}
+
+/// How connections to a node are protected.
+#[derive(Debug, Clone, Default)]
+pub struct Tls {
+    /// Off, preferred, required or verified.
+    pub mode: NodeTls,
+    /// Authority that must have signed the node's certificate.
+    pub ca: Option<PathBuf>,
+    /// Name that the certificate must carry, when it is not the host's.
+    pub server_name: Option<String>,
+    /// Made once from the above.
+    connector: Option<Connector>,
+}
+
+impl Tls {
+    /// Reads the files that TLS needs. `host` is the name in the certificate when no other is given.
+    pub fn new(
+        mode: NodeTls,
+        ca: Option<PathBuf>,
+        server_name: Option<String>,
+        host: &str,
+    ) -> Result<Self, TlsError> {
+        let connector = match mode {
+            NodeTls::Off => None,
+            NodeTls::Preferred | NodeTls::Required => Some(Connector::encrypt_only()?),
+            NodeTls::Verify => {
+                let ca = ca.as_deref().unwrap_or(Path::new(""));
+                Some(Connector::verifying(ca, server_name.as_deref().unwrap_or(host))?)
+            }
+        };
+        Ok(Self { mode, ca, server_name, connector })
+    }
+}
+
+impl Node {
+    /// Where to connect to.
+    pub fn peer_address(&self) -> &Address {
+        &self.address
+    }
+
+    /// What TLS to ask for.
+    pub fn peer_tls(&self) -> TlsPolicy<'_> {
+        match (self.tls.mode, &self.tls.connector) {
+            (NodeTls::Off, _) | (_, None) => TlsPolicy::Off,
+            (NodeTls::Preferred, Some(connector)) => TlsPolicy::Preferred(connector),
+            (NodeTls::Required | NodeTls::Verify, Some(connector)) => TlsPolicy::Required(connector),
+        }
+    }
+
+    /// Its address, for the operator's log only.
+    pub(crate) fn address_in_log(&self) -> String {
+        match &self.address {
+            Address::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
+            Address::Tcp { host, port } => format!("{host}:{port}"),
+            Address::Unix(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// What a node says about itself in its greeting, before any login.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeFacts {
+    /// Version string, byte for byte.
+    pub version: Vec<u8>,
+    /// What it can do.
+    pub capabilities: Capabilities,
+    /// Its default collation.
+    pub collation: u8,
+    /// Its default authentication plugin.
+    pub auth_plugin: Vec<u8>,
+}
+
+impl Role {
+    /// The name in configuration, logs and metric labels.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Manager => "manager",
+            Role::Worker => "worker",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

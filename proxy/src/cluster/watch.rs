@@ -1,0 +1,238 @@
+//! One node's health: a check every interval, each within one bound.
+//!
+//! A check asks what can change: `read_only`, the position, the state of replication. A new connection
+//! asks first who the server is, and reads its greeting.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mysql_async::{Row, Value};
+use tokio::sync::watch as signal;
+use tokio::time::Instant;
+use tracing::{debug, info, warn};
+
+use super::control::{Control, ControlError, within};
+use super::greeting;
+use super::health::{Exclusion, Health, HealthHistory};
+use super::node::{Node, NodeFacts, NodeId, Role};
+use super::replication::{Observation, Source, StatusRow, is_on};
+use super::Cluster;
+use crate::config;
+
+/// A node that cannot be reached is tried less and less often, down to this: it must be noticed when it
+/// is back, and a failed attempt costs little.
+const BACK_OFF_MAX: Duration = Duration::from_secs(2);
+
+/// Which statements a server understands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    MariaDb,
+    MySql,
+    /// MySQL before 8.0.22.
+    MySqlSlave,
+}
+
+/// What a check found, beside the health.
+struct Checked {
+    observation: Observation,
+    gtid: Option<String>,
+}
+
+/// The task of one node.
+pub(super) struct Watch {
+    cluster: Arc<Cluster>,
+    id: NodeId,
+    node: Arc<Node>,
+    monitor: config::Monitor,
+    control: Control,
+    dialect: Option<Dialect>,
+    history: HealthHistory,
+    failures: u32,
+}
+
+impl Watch {
+    pub(super) fn new(cluster: Arc<Cluster>, id: NodeId, node: Arc<Node>, monitor: &config::Monitor) -> Self {
+        Self {
+            control: Control::new(&node, monitor, "proxy monitor"),
+            history: HealthHistory::new(monitor.recover_checks),
+            monitor: monitor.clone(),
+            dialect: None,
+            failures: 0,
+            cluster,
+            id,
+            node,
+        }
+    }
+
+    /// Checks until told to stop.
+    pub(super) async fn run(mut self, mut stopped: signal::Receiver<bool>) {
+        let cluster = Arc::clone(&self.cluster);
+        loop {
+            let started = Instant::now();
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => break,
+                () = self.check_once() => {}
+            }
+            let next = started + self.pause();
+            tokio::select! {
+                _ = stopped.wait_for(|stop| *stop) => break,
+                () = tokio::time::sleep_until(next) => {}
+                () = asked_for_a_check(&cluster, self.id) => {}
+            }
+        }
+        self.control.close().await;
+    }
+
+    fn pause(&self) -> Duration {
+        let doubled = self.monitor.interval.saturating_mul(1 << self.failures.min(8));
+        doubled.min(BACK_OFF_MAX).max(self.monitor.interval)
+    }
+
+    async fn check_once(&mut self) {
+        let limit = self.monitor.timeout;
+        let checked = within(limit, self.check()).await;
+        if let Err(error) = &checked {
+            self.failures = self.failures.saturating_add(1);
+            if !matches!(error, ControlError::Server { .. }) {
+                self.control.abandon();
+            }
+        } else {
+            self.failures = 0;
+        }
+        self.conclude(checked);
+    }
+
+    fn conclude(&mut self, checked: Result<Checked, ControlError>) {
+        let verdict = match &checked {
+            Ok(checked) => checked.observation.judge(self.node.role, self.monitor.lag_max),
+            Err(ControlError::Timeout(_) | ControlError::Lost(_)) => Err(Exclusion::Unreachable),
+            Err(ControlError::Denied { .. }) => Err(Exclusion::AccessDenied),
+            Err(ControlError::Server { .. }) => Err(Exclusion::StateUnknown),
+        };
+        let changed = self.history.observe(verdict);
+        let health = self.history.health();
+        if changed {
+            self.report(health, checked.as_ref().err());
+        }
+        self.cluster.update(self.id, |view| {
+            view.health = health;
+            view.lag = checked.as_ref().ok().and_then(|checked| checked.observation.lag());
+            let gtid = checked.ok().and_then(|checked| checked.gtid);
+            if gtid.is_some() && gtid.as_deref() != view.gtid.as_deref() {
+                view.gtid = gtid.map(Into::into);
+            }
+        });
+    }
+
+    fn report(&self, health: Health, error: Option<&ControlError>) {
+        let node = &*self.node.name;
+        match health {
+            Health::Up => info!(node, role = %self.node.role, "node is up"),
+            Health::Excluded(exclusion) => {
+                let error = error.map(tracing::field::display);
+                warn!(node, role = %self.node.role, reason = %exclusion, error, "node is left out");
+            }
+        }
+    }
+
+    async fn check(&mut self) -> Result<Checked, ControlError> {
+        if self.control.open().await? {
+            self.dialect = None;
+        }
+        let dialect = match self.dialect {
+            Some(dialect) => dialect,
+            None => self.get_acquainted().await?,
+        };
+        let state = self.control.query(state_of(dialect)).await?;
+        let mut state = state.first().map(texts).unwrap_or_default().into_iter();
+        let read_only = state.next().and_then(|(_, text)| text).is_some_and(|text| is_on(&text));
+        let gtid = state.next().and_then(|(_, text)| text);
+        let sources = match self.node.role {
+            Role::Manager => Vec::new(),
+            Role::Worker => self.sources(dialect).await?,
+        };
+        Ok(Checked { observation: Observation { read_only, sources }, gtid })
+    }
+
+    /// Who is there? Asked once for each connection.
+    async fn get_acquainted(&mut self) -> Result<Dialect, ControlError> {
+        const WHO: &str = "SELECT VERSION(), @@version_comment, \
+                           @@global.character_set_server, @@global.collation_server";
+        let row = self.control.query(WHO).await?;
+        let mut row = row.first().map(texts).unwrap_or_default().into_iter().map(|(_, text)| text);
+        let mut text = || row.next().flatten().unwrap_or_default();
+        let (version, comment, charset, collation) = (text(), text(), text(), text());
+        let is_mariadb = version.contains("MariaDB") || comment.to_ascii_lowercase().contains("mariadb");
+        let dialect = if is_mariadb { Dialect::MariaDb } else { Dialect::MySql };
+        let node = &*self.node.name;
+        info!(node, address = self.node.address_in_log(), version, comment, charset, collation, "control connection is open");
+        if let Some(facts) = self.greeting().await? {
+            self.cluster.update(self.id, |view| view.facts = Some(Arc::new(facts)));
+        }
+        self.dialect = Some(dialect);
+        Ok(dialect)
+    }
+
+    async fn greeting(&self) -> Result<Option<NodeFacts>, ControlError> {
+        let visit = greeting::visit(&self.node, &self.monitor).await;
+        match visit {
+            Ok(visit) => Ok(Some(visit.facts)),
+            Err(error) => {
+                // the control connection has just logged in, so this is a moment's trouble: the check
+                // fails and the next one starts afresh
+                debug!(node = &*self.node.name, %error, "the greeting could not be read");
+                Err(ControlError::Lost(error.to_string()))
+            }
+        }
+    }
+
+    async fn sources(&mut self, dialect: Dialect) -> Result<Vec<Source>, ControlError> {
+        let rows = match dialect {
+            Dialect::MariaDb => self.control.query("SHOW ALL SLAVES STATUS").await?,
+            Dialect::MySqlSlave => self.control.query("SHOW SLAVE STATUS").await?,
+            Dialect::MySql => match self.control.query("SHOW REPLICA STATUS").await {
+                Err(error) if error.is_unknown_statement() => {
+                    self.dialect = Some(Dialect::MySqlSlave);
+                    self.control.query("SHOW SLAVE STATUS").await?
+                }
+                other => other?,
+            },
+        };
+        Ok(rows.iter().map(|row| Source::from_row(&texts(row))).collect())
+    }
+}
+
+async fn asked_for_a_check(cluster: &Cluster, id: NodeId) {
+    match cluster.recheck.get(id.index()) {
+        Some(recheck) => recheck.notified().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// `read_only` first, then the position in the manager's history.
+fn state_of(dialect: Dialect) -> &'static str {
+    match dialect {
+        Dialect::MariaDb => "SELECT @@global.read_only, @@global.gtid_current_pos",
+        Dialect::MySql | Dialect::MySqlSlave => {
+            "SELECT @@global.read_only OR @@global.super_read_only, @@global.gtid_executed"
+        }
+    }
+}
+
+fn texts(row: &Row) -> StatusRow {
+    row.columns_ref()
+        .iter()
+        .enumerate()
+        .map(|(place, column)| (column.name_str().into_owned(), row.as_ref(place).and_then(text)))
+        .collect()
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::NULL => None,
+        Value::Bytes(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        Value::Int(number) => Some(number.to_string()),
+        Value::UInt(number) => Some(number.to_string()),
+        other => Some(other.as_sql(true)),
+    }
+}

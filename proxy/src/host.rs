@@ -1,0 +1,23 @@
+//! What all sessions share: made once at the start, read-only from then on.
+
+use std::sync::Arc;
+
+use daemon::drain::Drain;
+
+use crate::cluster::Cluster;
+use crate::config::Config;
+use crate::metrics::Metrics;
+
+/// The shared bundle.
+pub struct Host {
+    /// What the operator wrote: accounts, limits, the gatekeeper's secret.
+    pub config: Config,
+    /// The nodes, watched in the background.
+    pub cluster: Arc<Cluster>,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Whether the process is about to end.
+    pub drain: Drain,
+    /// Mutual TLS on the TCP listener, when the gatekeeper must show a certificate.
+    pub tls: Option<peer::tls::Acceptor>,
+}

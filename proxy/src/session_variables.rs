@@ -1,0 +1,165 @@
+//! Session variables that a client has changed, and the statement that gives them to a worker. Pure.
+//!
+//! The manager reports each change (session tracking); a worker must read the next statement in the same
+//! light. Every variable has one of three fates ([`names`]):
+//!
+//! ```text
+//!   replayed   its value shapes what a read answers       → SET on a worker before the next read
+//!   ignored    it matters to writes, transactions or the  → nothing: those stay on the manager
+//!              manager's connection only
+//!   pinning    everything else, and odd values            → the session stays on the manager
+//! ```
+//!
+//! Each change has a version. A worker's connection remembers the version that it has been brought to,
+//! and gets only what is newer.
+
+mod names;
+
+use names::{Fate, Kind};
+
+/// Longest value that is replayed, in bytes: `optimizer_switch` of the newest servers has about 1,000.
+pub const VALUE_BYTES_MAX: usize = 4096;
+
+/// Up to which change a worker's connection has been brought. A new connection starts with the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Version(u64);
+
+/// What became of a reported change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Learned {
+    /// Workers must be given it.
+    Replayed,
+    /// Workers need not know.
+    Ignored,
+    /// No worker can serve this session from now on; [`SessionVariables::pinned_by`] says which variable.
+    Pinned,
+}
+
+/// One session's variables, as far as they were changed. After COM_RESET_CONNECTION or COM_CHANGE_USER a
+/// session starts anew with the default; its workers' connections, whose versions then mean nothing, are
+/// closed.
+#[derive(Debug, Default)]
+pub struct SessionVariables {
+    changed: Vec<Changed>,
+    version: Version,
+    pinned_by: Option<Box<str>>,
+}
+
+#[derive(Debug)]
+struct Changed {
+    name: &'static str,
+    rank: usize,
+    value: Box<[u8]>,
+    version: Version,
+}
+
+impl SessionVariables {
+    /// Takes in one reported change. An empty value of a character set is NULL.
+    pub fn learn(&mut self, name: &[u8], value: &[u8]) -> Learned {
+        match names::fate(name) {
+            Fate::Ignored => Learned::Ignored,
+            Fate::Replayed { name, rank, kind } if value.len() <= VALUE_BYTES_MAX && kind.accepts(value) => {
+                self.set(name, rank, value);
+                Learned::Replayed
+            }
+            Fate::Replayed { .. } | Fate::Pinning => {
+                if self.pinned_by.is_none() {
+                    self.pinned_by = Some(String::from_utf8_lossy(name).into());
+                }
+                Learned::Pinned
+            }
+        }
+    }
+
+    /// The variable that keeps the session on the manager.
+    pub fn pinned_by(&self) -> Option<&str> {
+        self.pinned_by.as_deref()
+    }
+
+    /// The newest change.
+    #[inline]
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// The statement that brings a worker's connection from `since` to [`SessionVariables::version`];
+    /// none when there is nothing to change.
+    pub fn render_set(&self, since: Version) -> Option<Vec<u8>> {
+        if since >= self.version {
+            return None;
+        }
+        let mut newer: Vec<&Changed> = self
+            .changed
+            .iter()
+            .filter(|changed| changed.version > since)
+            .collect();
+        newer.sort_by_key(|changed| changed.rank);
+        let mut text = Vec::with_capacity(64);
+        for changed in newer {
+            text.extend_from_slice(if text.is_empty() { b"SET " } else { b", " });
+            text.extend_from_slice(changed.name.as_bytes());
+            text.extend_from_slice(b" = ");
+            match names::kind(changed.rank) {
+                Kind::CharacterSet if changed.value.is_empty() => text.extend_from_slice(b"NULL"),
+                Kind::Number | Kind::Switch | Kind::OffOnly => text.extend_from_slice(&changed.value),
+                Kind::Text | Kind::CharacterSet => {
+                    text.push(b'\'');
+                    text.extend_from_slice(&changed.value);
+                    text.push(b'\'');
+                }
+            }
+        }
+        Some(text)
+    }
+
+    fn set(&mut self, name: &'static str, rank: usize, value: &[u8]) {
+        let known = self.changed.iter_mut().find(|changed| changed.rank == rank);
+        if known.as_ref().is_some_and(|known| &*known.value == value) {
+            return;
+        }
+        self.version = Version(self.version.0 + 1);
+        let version = self.version;
+        match known {
+            Some(known) => (known.value, known.version) = (value.into(), version),
+            None => self.changed.push(Changed {
+                name,
+                rank,
+                value: value.into(),
+                version,
+            }),
+        }
+    }
+}
+
+impl Kind {
+    /// Whether a value can be written into a SET so that every `sql_mode` and character set reads it
+    /// back unchanged: printable ASCII without quote and backslash in a quoted string, plain numbers and
+    /// words outside of one.
+    fn accepts(self, value: &[u8]) -> bool {
+        match self {
+            Kind::Number => is_number(value),
+            Kind::Switch => is_on_or_off(value),
+            Kind::OffOnly => matches!(value, b"0") || value.eq_ignore_ascii_case(b"off"),
+            Kind::CharacterSet => value
+                .iter()
+                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'),
+            Kind::Text => value
+                .iter()
+                .all(|byte| (byte.is_ascii_graphic() || *byte == b' ') && !matches!(byte, b'\'' | b'\\')),
+        }
+    }
+}
+
+fn is_on_or_off(value: &[u8]) -> bool {
+    matches!(value, b"0" | b"1") || value.eq_ignore_ascii_case(b"on") || value.eq_ignore_ascii_case(b"off")
+}
+
+fn is_number(value: &[u8]) -> bool {
+    let digits = value.strip_prefix(b"-").unwrap_or(value);
+    let mut parts = digits.splitn(2, |byte| *byte == b'.');
+    let all_digits = |part: &[u8]| !part.is_empty() && part.iter().all(u8::is_ascii_digit);
+    parts.next().is_some_and(all_digits) && parts.next().is_none_or(all_digits)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,130 @@
+use super::*;
+
+fn learned(changes: &[(&str, &str)]) -> SessionVariables {
+    let mut variables = SessionVariables::default();
+    for (name, value) in changes {
+        assert_eq!(
+            variables.learn(name.as_bytes(), value.as_bytes()),
+            Learned::Replayed,
+            "{name}"
+        );
+    }
+    variables
+}
+
+fn rendered(variables: &SessionVariables, since: Version) -> String {
+    String::from_utf8(variables.render_set(since).unwrap_or_default()).unwrap()
+}
+
+#[test]
+fn a_session_without_changes_has_nothing_to_set() {
+    let variables = SessionVariables::default();
+    assert_eq!(rendered(&variables, Version::default()), "");
+}
+
+#[test]
+fn numbers_switches_and_strings_are_written_each_in_their_way() {
+    let variables = learned(&[
+        ("sql_mode", "ANSI_QUOTES,NO_BACKSLASH_ESCAPES"),
+        ("sql_select_limit", "18446744073709551615"),
+        ("max_statement_time", "1.500000"),
+        ("sql_notes", "OFF"),
+        ("time_zone", "+02:00"),
+    ]);
+    assert_eq!(
+        rendered(&variables, Version::default()),
+        "SET sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES', time_zone = '+02:00', \
+         max_statement_time = 1.500000, sql_select_limit = 18446744073709551615, sql_notes = OFF"
+    );
+}
+
+#[test]
+fn the_collation_comes_after_the_character_sets() {
+    let variables = learned(&[
+        ("collation_connection", "latin1_german1_ci"),
+        ("character_set_results", ""),
+        ("character_set_connection", "latin1"),
+        ("character_set_client", "utf8mb4"),
+    ]);
+    assert_eq!(
+        rendered(&variables, Version::default()),
+        "SET character_set_client = 'utf8mb4', character_set_connection = 'latin1', \
+         character_set_results = NULL, collation_connection = 'latin1_german1_ci'"
+    );
+}
+
+#[test]
+fn a_connection_gets_only_what_is_newer_than_itself() {
+    let mut variables = learned(&[("time_zone", "SYSTEM"), ("sql_notes", "OFF")]);
+    let worker = variables.version();
+    assert_eq!(rendered(&variables, worker), "");
+    variables.learn(b"time_zone", b"SYSTEM");
+    assert_eq!(rendered(&variables, worker), "", "the same value is no change");
+    variables.learn(b"time_zone", b"Europe/Berlin");
+    assert_eq!(rendered(&variables, worker), "SET time_zone = 'Europe/Berlin'");
+    assert_eq!(
+        rendered(&variables, Version::default()),
+        "SET time_zone = 'Europe/Berlin', sql_notes = OFF"
+    );
+}
+
+#[test]
+fn what_matters_to_the_manager_alone_changes_nothing() {
+    let mut variables = SessionVariables::default();
+    for name in [
+        "autocommit",
+        "last_insert_id",
+        "gtid_next",
+        "wait_timeout",
+        "session_track_gtids",
+    ] {
+        assert_eq!(variables.learn(name.as_bytes(), b"1"), Learned::Ignored);
+    }
+    assert_eq!(variables.version(), Version::default());
+    assert_eq!(variables.pinned_by(), None);
+}
+
+#[test]
+fn an_unknown_variable_pins_by_its_name() {
+    let mut variables = SessionVariables::default();
+    assert_eq!(variables.learn(b"rand_seed1", b"7"), Learned::Pinned);
+    assert_eq!(variables.learn(b"debug", b"d"), Learned::Pinned);
+    assert_eq!(variables.pinned_by(), Some("rand_seed1"));
+}
+
+#[test]
+fn values_that_could_break_out_pin() {
+    for (name, value) in [
+        ("sql_mode", "ANSI', sql_log_bin = '0"),
+        ("time_zone", "back\\slash"),
+        ("lc_time_names", "a\0b"),
+        ("character_set_client", "utf8mb4'"),
+        ("sql_select_limit", "1, autocommit = 0"),
+        ("sql_select_limit", ""),
+        ("max_statement_time", "1."),
+        ("sql_notes", "MAYBE"),
+        ("time_zone", "Z\u{fc}rich"),
+    ] {
+        let mut variables = SessionVariables::default();
+        assert_eq!(
+            variables.learn(name.as_bytes(), value.as_bytes()),
+            Learned::Pinned,
+            "{name}={value}"
+        );
+        assert_eq!(rendered(&variables, Version::default()), "");
+    }
+}
+
+#[test]
+fn a_value_beyond_the_limit_pins() {
+    let mut variables = SessionVariables::default();
+    let long = vec![b'x'; VALUE_BYTES_MAX + 1];
+    assert_eq!(variables.learn(b"optimizer_switch", &long), Learned::Pinned);
+}
+
+#[test]
+fn auto_is_null_may_be_off_but_not_on() {
+    let mut variables = SessionVariables::default();
+    assert_eq!(variables.learn(b"sql_auto_is_null", b"OFF"), Learned::Replayed);
+    assert_eq!(variables.learn(b"sql_auto_is_null", b"ON"), Learned::Pinned);
+}
