@@ -10,10 +10,11 @@ use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use daemon::config_file::{self, Problems, Secret};
+use daemon::config_file::{self, Problems};
 use daemon::exit::Failure;
 use daemon::listener::Endpoint;
 use daemon::telemetry::LogOptions;
+use peer::proof::Secret;
 
 pub use raw::{PolicyMode, PolicyName};
 

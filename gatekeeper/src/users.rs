@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use daemon::config_file::{self, ConfigFileError, Problems};
+use peer::accept::{Accounts, Credential};
 use rand::Rng;
 use thiserror::Error;
 use wire::auth::{PASSWORD_BYTES_MAX, Plugin, caching_sha2, native_password};
@@ -61,7 +62,6 @@ impl Verifiers {
 #[derive(Debug)]
 pub struct Users {
     by_name: HashMap<Box<[u8]>, Arc<User>>,
-    decoy: Arc<User>,
 }
 
 /// The users file is of no use.
@@ -123,20 +123,9 @@ impl Users {
         self.by_name.get(name)
     }
 
-    /// Stands in for a user that does not exist: nobody's password, the same exchange and the same time,
-    /// so that a stranger cannot find out names.
-    pub fn decoy(&self) -> &Arc<User> {
-        &self.decoy
-    }
-
     /// How many there are.
     pub fn count(&self) -> usize {
         self.by_name.len()
-    }
-
-    /// All of them, in no order.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<User>> {
-        self.by_name.values()
     }
 }
 
@@ -207,16 +196,30 @@ impl UserDirectory {
     /// Reads the file again and returns how many users there are now. With an error everything stays.
     /// A password that has been proved once stays so, unless it has changed.
     pub fn reload(&self) -> Result<usize, UsersError> {
-        let new = Users::load(&self.path, self.default)?;
+        let mut new = Users::load(&self.path, self.default)?;
         let old = self.current();
-        for user in new.iter() {
-            if let Some(before) = old.find(user.name().as_bytes()) {
-                user.remember_from(before);
-            }
-        }
+        new.by_name = new
+            .by_name
+            .into_iter()
+            .map(|(name, user)| match (Arc::try_unwrap(user), old.find(&name)) {
+                (Ok(user), Some(before)) => (name, Arc::new(user.keep_credential(before))),
+                (Ok(user), None) => (name, Arc::new(user)),
+                (Err(user), _) => (name, user),
+            })
+            .collect();
         let count = new.count();
         self.current.store(Arc::new(new));
         Ok(count)
+    }
+}
+
+/// Logins look accounts up here.
+impl Accounts for Arc<UserDirectory> {
+    fn find(&self, user: &[u8]) -> Option<Arc<Credential>> {
+        self.current
+            .load()
+            .find(user)
+            .map(|user| Arc::clone(user.credential()))
     }
 }
 

@@ -11,6 +11,7 @@ use daemon::config_file::{Problems, secret_file};
 use daemon::listener::Endpoint;
 use daemon::shards::Shards;
 use daemon::telemetry::{LogOptions, Logs};
+use peer::proof::Secret;
 
 use super::{Config, GatekeeperNumber, Limits, Policy, Proxy, ProxyTls, Tls, TlsIdentity, raw};
 
@@ -159,7 +160,10 @@ impl Check<'_> {
         };
         let secret = proxy.secret_file.as_deref().map(|path| {
             let path = self.folder.join(path);
-            self.problems.take("[proxy] secret-file", secret_file(&path))
+            let secret = self.problems.take("[proxy] secret-file", secret_file(&path))?;
+            // the same bytes as at the proxy's end, whatever wrote the two files
+            self.problems
+                .take("[proxy] secret-file", Secret::new(secret.expose().trim_ascii()))
         });
         let host = match &endpoint {
             Some(Endpoint::Tcp(address)) => address.ip().to_string(),

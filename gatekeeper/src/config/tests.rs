@@ -45,7 +45,7 @@ fn the_example_is_a_config() {
             identity: TlsIdentity::SelfSigned
         }
     );
-    assert_eq!(config.proxy.secret.unwrap().expose(), b"0123456789abcdef");
+    assert!(config.proxy.secret.is_some() && config.proxy.tls.is_none());
 }
 
 /// Every commented-out `key = value` of the example that says it is the default, is.
@@ -160,6 +160,15 @@ fn an_open_secret_is_refused() {
         shown.contains("[proxy] secret-file: ") && shown.contains("chmod 600"),
         "{shown}"
     );
+}
+
+#[test]
+fn a_short_secret_is_refused() {
+    let folder = folder();
+    fs::write(folder.path().join("proxy.secret"), "too short\n").unwrap();
+    let raw = config_file::parse(Path::new("x"), &minimal("", &format!("{LISTEN}{PROXY}"))).unwrap();
+    let shown = Config::check(raw, folder.path()).unwrap_err().to_string();
+    assert_eq!(shown, "[proxy] secret-file: the secret has less than 16 bytes");
 }
 
 #[test]

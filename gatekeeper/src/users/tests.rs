@@ -13,13 +13,25 @@ fn the_example_is_a_users_file_and_its_verifiers_are_of_secret() {
     let users = checked(EXAMPLE).unwrap();
     assert_eq!(users.count(), 2);
     let app = users.find(b"app").unwrap();
-    assert_eq!((app.policy(), app.require_tls()), (PolicyName::Strict, false));
-    assert_eq!(app.plugins(), [Plugin::CachingSha2, Plugin::NativePassword]);
-    assert!(app.caching_sha2().unwrap().verify(b"secret"));
-    assert_eq!(app.native(), Some(&native_password::Verifier::make(b"secret")));
+    assert_eq!(
+        (app.policy(), app.credential().require_tls),
+        (PolicyName::Strict, false)
+    );
+    assert_eq!(
+        app.credential().plugins(),
+        [Plugin::CachingSha2, Plugin::NativePassword]
+    );
+    assert!(app.credential().caching_sha2.as_ref().unwrap().verify(b"secret"));
+    assert_eq!(
+        app.credential().native,
+        Some(native_password::Verifier::make(b"secret"))
+    );
     let dba = users.find(b"dba").unwrap();
-    assert_eq!((dba.policy(), dba.require_tls()), (PolicyName::Off, true));
-    assert_eq!(dba.plugins(), [Plugin::NativePassword]);
+    assert_eq!(
+        (dba.policy(), dba.credential().require_tls),
+        (PolicyName::Off, true)
+    );
+    assert_eq!(dba.credential().plugins(), [Plugin::NativePassword]);
     assert!(users.find(b"App").is_none());
 }
 
@@ -59,14 +71,6 @@ fn nothing_printed_holds_a_verifier() {
 }
 
 #[test]
-fn nobody_is_the_decoy() {
-    let users = checked(EXAMPLE).unwrap();
-    assert!(users.find(users.decoy().name().as_bytes()).is_none());
-    assert!(!users.decoy().caching_sha2().unwrap().verify(b""));
-    assert_eq!(users.decoy().plugins().len(), 2);
-}
-
-#[test]
 fn a_bad_file_leaves_the_good_one_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.toml");
@@ -100,15 +104,15 @@ fn a_proved_password_survives_a_reload_until_it_changes() {
         file.save().unwrap();
     };
     write(b"one");
-    let directory = UserDirectory::open(&path, PolicyName::Strict).unwrap();
-    let fast = || directory.current().find(b"a").unwrap().fast().is_some();
-    assert!(!fast());
-    directory.current().find(b"a").unwrap().remember(b"one");
+    let directory = Arc::new(UserDirectory::open(&path, PolicyName::Strict).unwrap());
+    let credential = || directory.find(b"a").unwrap();
+    let first = credential();
     directory.reload().unwrap();
-    assert!(fast());
+    assert!(Arc::ptr_eq(&first, &credential()));
     write(b"two");
     directory.reload().unwrap();
-    assert!(!fast());
+    assert!(!Arc::ptr_eq(&first, &credential()));
+    assert!(credential().caching_sha2.as_ref().unwrap().verify(b"two"));
 }
 
 #[test]
@@ -133,11 +137,17 @@ fn a_change_keeps_comments_and_other_entries() {
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
     let users = checked(&text).unwrap();
     let new = users.find(b"n\"ew").unwrap();
-    assert!(new.caching_sha2().unwrap().verify(b"word"));
-    assert_eq!((new.policy(), new.require_tls()), (PolicyName::Off, true));
+    assert!(new.credential().caching_sha2.as_ref().unwrap().verify(b"word"));
+    assert_eq!(
+        (new.policy(), new.credential().require_tls),
+        (PolicyName::Off, true)
+    );
     assert!(users.find(b"app").is_none());
     let dba = users.find(b"dba").unwrap();
-    assert_eq!(dba.native(), Some(&native_password::Verifier::make(b"word")));
+    assert_eq!(
+        dba.credential().native,
+        Some(native_password::Verifier::make(b"word"))
+    );
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
