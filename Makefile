@@ -1,0 +1,73 @@
+# Everything that people and CI run. `make help` lists it.
+
+# One profile for `up` and `test`, so that dependencies are compiled once; clippy shares their build scripts.
+PROFILE     := release
+CARGO_FLAGS := --locked --$(PROFILE)
+SERVICES    := -p gatekeeper -p proxy -p infra
+INFRA       := target/$(PROFILE)/infra
+
+DIR       ?= cluster
+ENGINE    ?= auto
+WORKERS   ?= 2
+PORT_BASE ?= 3400
+# more arguments: make up UP_ARGS="--set proxy.routing.strategy=direct"
+UP_ARGS    ?=
+TEST_ARGS  ?=
+BENCH_ARGS ?=
+FUZZ_SECONDS ?= 30
+
+.PHONY: help up down status build test lint bench fuzz setup
+
+help: ## this list
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@echo
+	@echo "  make up ENGINE=mariadb|mysql|auto WORKERS=2 DIR=cluster PORT_BASE=3400 UP_ARGS='--set …'"
+
+up: ## the whole system on this machine: database cluster, proxy, gatekeeper
+	@scripts/setup up $(ENGINE)
+	cargo build $(CARGO_FLAGS) $(SERVICES)
+	@$(INFRA) local up --dir $(DIR) --port-base $(PORT_BASE) --engine $(ENGINE) --workers $(WORKERS) $(UP_ARGS)
+
+down: ## stop it; the data stays in DIR
+	@if [ -x $(INFRA) ]; then $(INFRA) local down --dir $(DIR); else echo "nothing was built, nothing runs"; fi
+
+status: ## what of it runs
+	@$(INFRA) local status --dir $(DIR)
+
+build: ## the programs, without starting them
+	@scripts/setup build
+	cargo build $(CARGO_FLAGS) $(SERVICES)
+
+# A missing database server is a spoken skip at home and a failure here.
+test: export TEST_SERVERS = required
+test: ## every test, on real MariaDB and real MySQL
+	@scripts/setup test
+	cargo build $(CARGO_FLAGS) $(SERVICES)
+	@if cargo nextest --version >/dev/null 2>&1; then \
+	    set -x; cargo nextest run $(CARGO_FLAGS:--release=--cargo-profile release) --workspace $(TEST_ARGS); \
+	else \
+	    set -x; cargo test $(CARGO_FLAGS) --workspace --all-targets $(TEST_ARGS); \
+	fi
+	cargo test $(CARGO_FLAGS) --workspace --doc
+
+lint: ## formatting, clippy, dependencies' licences and advisories, documentation
+	@scripts/setup build
+	cargo fmt --all --check
+	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
+	@if cargo deny --version >/dev/null 2>&1; then \
+	    set -x; cargo deny --locked check; \
+	else \
+	    echo "cargo-deny is not installed: licences and advisories are not checked (cargo install --locked cargo-deny)"; \
+	fi
+	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps
+
+bench: ## gatekeeper and proxy beside HAProxy and raw relays; BENCH_ARGS as in `infra bench --help`
+	@scripts/setup bench
+	cargo build --locked --profile bench-lto $(SERVICES) --bins
+	@target/bench-lto/infra bench --own-cluster $(BENCH_ARGS)
+
+fuzz: ## every fuzz target for FUZZ_SECONDS; needs cargo-fuzz and a nightly toolchain
+	@scripts/fuzz $(FUZZ_SECONDS)
+
+setup: ## install everything that any of these needs
+	@scripts/setup test
