@@ -24,7 +24,7 @@ use wire::limits::PRE_AUTH_PACKET_BYTES_MAX;
 pub use self::account::{Accounts, Credential};
 use self::hashing::Hashing;
 pub use crate::error::{LoginError, Reason};
-use crate::exchange;
+use crate::exchange::{self, Received};
 use crate::stream::{Stream, TlsFacts};
 use crate::tls::Acceptor;
 
@@ -53,7 +53,7 @@ pub struct Authenticator<A> {
 #[derive(Debug)]
 pub struct Settings {
     /// The key that clients without TLS encrypt their password with.
-    pub key: ServerKey,
+    pub key: Arc<ServerKey>,
     /// TLS, when it is offered. Greetings must have [`wire::Capabilities::SSL`] just then.
     pub tls: Option<Acceptor>,
     /// Whether a plain connection is refused.
@@ -216,8 +216,7 @@ impl<A: Accounts> Authenticator<A> {
                 }
                 ServerStep::Verify(Proof::Fast(proof)) if credential.verify_fast(&proof) => {
                     let (bytes, sequence) = proof.accept();
-                    exchange::write(line.stream, &bytes).await?;
-                    line.sequence = sequence;
+                    line.write(&bytes).await?;
                     break (true, sequence);
                 }
                 ServerStep::Verify(Proof::Fast(proof)) => proof.full_authentication(),
@@ -238,9 +237,8 @@ impl<A: Accounts> Authenticator<A> {
                     break (self.hashing.verify(credential, password).await?, sequence);
                 }
             };
-            exchange::write(line.stream, &bytes).await?;
-            let answer = exchange::read(line.stream, PRE_AUTH_PACKET_BYTES_MAX).await?;
-            line.sequence = answer.sequence.wrapping_add(1);
+            line.write(&bytes).await?;
+            let answer = line.read().await?;
             step = state.on_packet(answer.packet())?;
         };
         if !right || !known {
@@ -313,9 +311,21 @@ pub(crate) struct Line<'a> {
 
 impl Line<'_> {
     pub(crate) async fn identify(&mut self, login: ServerLogin) -> Result<FirstStep, LoginError> {
-        let packet = exchange::read(self.stream, PRE_AUTH_PACKET_BYTES_MAX).await?;
-        self.sequence = packet.sequence.wrapping_add(1);
+        let packet = self.read().await?;
         Ok(login.on_packet(packet.packet())?)
+    }
+
+    async fn read(&mut self) -> Result<Received, LoginError> {
+        let received = exchange::read_numbered(self.stream, self.sequence, PRE_AUTH_PACKET_BYTES_MAX).await?;
+        self.sequence = self.sequence.wrapping_add(1);
+        Ok(received)
+    }
+
+    /// Writes one packet.
+    async fn write(&mut self, packet: &[u8]) -> Result<(), LoginError> {
+        exchange::write(self.stream, packet).await?;
+        self.sequence = self.sequence.wrapping_add(1);
+        Ok(())
     }
 }
 

@@ -37,30 +37,54 @@ pub(crate) enum ReadError {
     /// The peer closed the connection.
     #[error("the peer closed the connection")]
     Closed,
-    /// The header announces more than allowed; says also what the header was.
+    /// The header is none, or announces more than is allowed.
     #[error("failed to decode: {0}")]
     Decode(#[from] DecodeError),
 }
 
-/// Reads the next packet, of at most `payload_bytes_max` bytes. Memory grows with what arrives, not with
-/// what is announced.
+/// Reads the next packet, of at most `payload_bytes_max` bytes.
 pub(crate) async fn read(stream: &mut Stream, payload_bytes_max: usize) -> Result<Received, ReadError> {
+    let header = read_header(stream, payload_bytes_max).await?;
+    read_payload(stream, header).await
+}
+
+/// Reads the packet with number `sequence`. Another number is an error before one byte more is waited for: it is
+/// how bytes that are no packet at all show.
+pub(crate) async fn read_numbered(
+    stream: &mut Stream,
+    sequence: u8,
+    payload_bytes_max: usize,
+) -> Result<Received, ReadError> {
+    let header = read_header(stream, payload_bytes_max).await?;
+    if header.sequence != sequence {
+        return Err(DecodeError::OutOfOrder {
+            expected: sequence,
+            found: header.sequence,
+        }
+        .into());
+    }
+    read_payload(stream, header).await
+}
+
+async fn read_header(stream: &mut Stream, payload_bytes_max: usize) -> Result<Header, ReadError> {
     let mut header = [0; PACKET_HEADER_BYTES];
     match stream.read_exact(&mut header).await {
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Err(ReadError::Closed),
         Err(error) => return Err(error.into()),
     }
-    let Some(header) = Header::peek(&header) else {
-        return Err(ReadError::Closed);
-    };
-    if header.payload_bytes > payload_bytes_max {
-        return Err(DecodeError::TooLong {
+    match Header::peek(&header) {
+        Some(header) if header.payload_bytes <= payload_bytes_max => Ok(header),
+        _ => Err(DecodeError::TooLong {
             field: "packet",
             max: payload_bytes_max,
         }
-        .into());
+        .into()),
     }
+}
+
+/// Memory grows with what arrives, not with what is announced.
+async fn read_payload(stream: &mut Stream, header: Header) -> Result<Received, ReadError> {
     let mut payload = Zeroizing::new(Vec::with_capacity(header.payload_bytes.min(1024)));
     let wanted = header.payload_bytes as u64;
     stream.take(wanted).read_to_end(&mut payload).await?;

@@ -63,6 +63,11 @@ impl Credential {
         caching.into_iter().chain(native).collect()
     }
 
+    /// Whether a fast proof can be checked.
+    pub fn remembers_password(&self) -> bool {
+        self.fast.get().is_some()
+    }
+
     /// Whether a native proof is right.
     pub(super) fn verify_native(&self, nonce: Nonce, response: &[u8]) -> bool {
         self.native

@@ -69,7 +69,7 @@ async fn greet_and_check(
         (None, Some(acceptor)) => acceptor.is_mutual() && matches!(stream, Stream::Tls(_)),
         (Some(_), _) => true,
     };
-    let proof = proven.then(|| check(greeting, secret, response)).flatten();
+    let proof = proven.then(|| check(greeting, secret, &response)).flatten();
     let Some((identity, proof)) = proof else {
         let told = ServerError::new(1045, b"28000", "this proxy accepts its gatekeeper only");
         let error = LoginError::new(Reason::NotProven, Some(told), "not proven to be the gatekeeper");
@@ -96,15 +96,15 @@ async fn greet_and_check(
 fn check(
     greeting: &Greeting,
     secret: Option<&Secret>,
-    response: HandshakeResponse,
+    response: &HandshakeResponse,
 ) -> Option<(HopIdentity, String)> {
-    let received = response.auth_response.clone();
     let (identity, nonce) = HopIdentity::from_response(response.clone(), greeting.capabilities)?;
     let Some(secret) = secret else {
         return Some((identity, String::new()));
     };
-    let expected = mac::of_gatekeeper(secret, greeting.nonce, nonce, &response);
-    mac::same(expected.as_ref(), &received).then(|| (identity, mac::of_proxy(secret, nonce, greeting.nonce)))
+    let expected = mac::of_gatekeeper(secret, greeting.nonce, nonce, response);
+    mac::same(expected.as_ref(), &response.auth_response)
+        .then(|| (identity, mac::of_proxy(secret, nonce, greeting.nonce)))
 }
 
 impl Pending {
