@@ -27,7 +27,7 @@ enum Verb {
 /// When it cannot be done; the message is meant for the operator.
 pub async fn run(cli: Cli) -> anyhow::Result<std::process::ExitCode> {
     match cli.verb {
-        Verb::Local(verb) => local::run(verb).await,
+        Verb::Local(verb) => Box::pin(local::run(verb)).await,
         Verb::Bench(args) => crate::bench::run(args)
             .await
             .map(|()| std::process::ExitCode::SUCCESS),

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use gatekeeper::config::raw::PolicyName;
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,7 +14,7 @@ use super::account::MONITOR;
 use super::cluster::{GatekeeperEntry, ProxyEntry};
 use super::options::Section;
 use super::process::{Process, Stop};
-use super::record::Record;
+use super::record::{Record, USERS};
 use super::secret::write_private;
 use crate::render::service::{self as render, GatekeeperPlaces, NodePlace, ProxyPlaces};
 
@@ -92,6 +93,10 @@ fn secret_file(record: &Record, name: &str) -> PathBuf {
     record.dir.join("secrets").join(name)
 }
 
+fn users_file(record: &Record) -> PathBuf {
+    record.dir.join("users.toml")
+}
+
 /// The configuration that the service should run with.
 fn config_text(record: &Record, service: Service) -> anyhow::Result<String> {
     let settings = record.settings();
@@ -104,7 +109,7 @@ fn config_text(record: &Record, service: Service) -> anyhow::Result<String> {
                 socket: &own_socket,
                 http_port: record.ports.gatekeeper_http,
                 state_dir: &record.dir.join("gatekeeper"),
-                users_file: &record.dir.join("users.toml"),
+                users_file: &users_file(record),
                 proxy_socket: &proxy_socket,
                 secret_file: &secret_file,
             });
@@ -161,6 +166,15 @@ pub(crate) fn write_files(record: &Record) -> anyhow::Result<()> {
     write_private(&secret_file(record, MONITOR), &record.passwords.monitor)?;
     for (name, passwords) in &record.passwords.users {
         write_private(&secret_file(record, name), &passwords.database)?;
+    }
+    let users = users_file(record);
+    // the operator may have changed it since
+    if !users.exists() {
+        let entries = USERS.iter().filter_map(|(name, policy)| {
+            let policy = if *policy == "off" { PolicyName::Off } else { PolicyName::Strict };
+            Some((*name, record.passwords.users.get(*name)?.gatekeeper.as_str(), policy))
+        });
+        write_private(&users, &render::users(entries)?)?;
     }
     Ok(())
 }

@@ -2,8 +2,12 @@
 
 use std::path::Path;
 
+use gatekeeper::config::raw::PolicyName;
+use gatekeeper::users::Verifiers;
+use gatekeeper::users::raw::{User, Users};
 use serde::Serialize;
 use toml::Table;
+use wire::auth::Plugin;
 
 use super::setting;
 use crate::local::options::{Section, Setting};
@@ -65,6 +69,19 @@ pub struct GatekeeperPlaces<'a> {
     pub proxy_socket: &'a Path,
     /// The secret it shares with the proxy.
     pub secret_file: &'a Path,
+}
+
+/// users.toml for these names, passwords and policies. Takes some milliseconds per user, on purpose of the verifiers.
+///
+/// # Errors
+/// When it cannot be written as TOML.
+pub fn users<'a>(users: impl Iterator<Item = (&'a str, &'a str, PolicyName)>) -> anyhow::Result<String> {
+    let entry = |(name, password, policy): (&str, &str, PolicyName)| {
+        let verifiers = Verifiers::make(password.as_bytes(), &[Plugin::NativePassword, Plugin::CachingSha2]);
+        User::new(name, Some(policy), &verifiers)
+    };
+    let users = Users { users: users.map(entry).collect() };
+    Ok(toml::to_string_pretty(&users)?)
 }
 
 /// A proxy on loopback, for a gatekeeper on the same machine.
