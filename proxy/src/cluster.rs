@@ -63,11 +63,18 @@ impl Cluster {
             .zip(nodes)
             .find(|(_, node)| node.role == Role::Manager)
             .map_or(NodeId(0), |(id, _)| NodeId(id));
-        let nodes: Vec<NodeView> = nodes.iter().map(|node| NodeView::unknown(Arc::clone(node))).collect();
+        let nodes: Vec<NodeView> = nodes
+            .iter()
+            .map(|node| NodeView::unknown(Arc::clone(node)))
+            .collect();
         Arc::new(Self {
             view: ArcSwap::from_pointee(ClusterView::new(nodes.clone(), manager, None)),
             recheck: nodes.iter().map(|_| Notify::new()).collect(),
-            state: Mutex::new(State { nodes, manager, chooser: Chooser::default() }),
+            state: Mutex::new(State {
+                nodes,
+                manager,
+                chooser: Chooser::default(),
+            }),
             metrics,
         })
     }
@@ -78,10 +85,17 @@ impl Cluster {
         self.view.load()
     }
 
-    /// Whether clients can be served: the manager answers and its greeting is known.
-    pub fn is_ready(&self) -> bool {
+    /// Why clients cannot be served, if they cannot: the manager must answer and its greeting be known.
+    pub fn not_ready_because(&self) -> Option<&'static str> {
         let view = self.view();
-        view.node(view.manager()).is_some_and(|manager| manager.health.is_up() && manager.facts.is_some())
+        match view.node(view.manager()) {
+            None => Some("there is no manager"),
+            Some(manager) => match manager.health {
+                Health::Excluded(exclusion) => Some(exclusion.as_str()),
+                Health::Up if manager.facts.is_none() => Some("the manager's greeting is not known yet"),
+                Health::Up => None,
+            },
+        }
     }
 
     /// A session has lost a connection to a node or could not open one: check it now. What is already
@@ -97,22 +111,31 @@ impl Cluster {
     pub fn start(self: &Arc<Self>, monitor: &config::Monitor) -> Watchers {
         let (stop, stopped) = signal::channel(false);
         let mut tasks = JoinSet::new();
-        let nodes: Vec<(NodeId, Arc<Node>)> =
-            self.view().nodes().map(|(id, view)| (id, Arc::clone(&view.node))).collect();
+        let nodes: Vec<(NodeId, Arc<Node>)> = self
+            .view()
+            .nodes()
+            .map(|(id, view)| (id, Arc::clone(&view.node)))
+            .collect();
         for (id, node) in nodes {
             let watch = watch::Watch::new(Arc::clone(self), id, Arc::clone(&node), monitor);
             tasks.spawn(watch.run(stopped.clone()));
             let latency = latency::Latencies::new(Arc::clone(self), id, node, monitor);
             tasks.spawn(latency.run(stopped.clone()));
         }
-        tasks.spawn(evaluate_nearest(Arc::clone(self), monitor.latency.interval, stopped));
+        tasks.spawn(evaluate_nearest(
+            Arc::clone(self),
+            monitor.latency.interval,
+            stopped,
+        ));
         Watchers { stop, tasks }
     }
 
     /// Changes what is known of one node and publishes the new picture.
     fn update(&self, id: NodeId, change: impl FnOnce(&mut NodeView)) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(node) = state.nodes.get_mut(id.index()) else { return };
+        let Some(node) = state.nodes.get_mut(id.index()) else {
+            return;
+        };
         change(node);
         if let Some(metrics) = self.metrics.get(id.index()) {
             metrics.show(node);

@@ -129,6 +129,8 @@ pub struct Limits {
     pub prepared_statements_max: usize,
     /// Time that open transactions get at a stop.
     pub drain_timeout: Duration,
+    /// Log lines per second.
+    pub log_lines_per_second_max: u32,
 }
 
 /// Why a configuration cannot be run.

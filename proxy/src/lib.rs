@@ -16,11 +16,12 @@
 pub mod accounts;
 pub mod cluster;
 pub mod config;
+pub mod facts;
+pub mod host;
 pub mod metrics;
 pub mod route;
+pub mod serve;
+pub mod session;
 pub mod session_variables;
 pub mod strategy;
 pub mod transaction;
-pub mod facts;
-pub mod host;
-pub mod session;

@@ -152,22 +152,32 @@ pub fn route(
 ) -> Route {
     let strategy = session.strategy(strategy);
     let (target, reason) = match reason_to_stay(facts, session) {
-        Some(Reason::FollowsPrevious) => {
-            (session.previous_target.unwrap_or(cluster.manager()), Reason::FollowsPrevious)
-        }
+        Some(Reason::FollowsPrevious) => (
+            session.previous_target.unwrap_or(cluster.manager()),
+            Reason::FollowsPrevious,
+        ),
         Some(reason) => (cluster.manager(), reason),
         None => choose(session, cluster, strategy, draw),
     };
-    Route { target, role: cluster.role(target), strategy, reason }
+    Route {
+        target,
+        role: cluster.role(target),
+        strategy,
+        reason,
+    }
 }
 
 /// Why this statement cannot go to just any node; none when the strategy may choose.
 fn reason_to_stay(facts: &Facts, session: &SessionView) -> Option<Reason> {
-    let Some(statement) = facts.single() else { return Some(Reason::MultiStatement) };
-    reason_of_effect(statement).or_else(|| reason_of_session(session)).or(match session.hint {
-        Some(RouteHint::Manager) => Some(Reason::HintManager),
-        Some(RouteHint::Strategy(_)) | None => None,
-    })
+    let Some(statement) = facts.single() else {
+        return Some(Reason::MultiStatement);
+    };
+    reason_of_effect(statement)
+        .or_else(|| reason_of_session(session))
+        .or(match session.hint {
+            Some(RouteHint::Manager) => Some(Reason::HintManager),
+            Some(RouteHint::Strategy(_)) | None => None,
+        })
 }
 
 fn reason_of_effect(statement: &StatementFacts) -> Option<Reason> {
@@ -244,7 +254,9 @@ fn choose(session: &SessionView, cluster: &ClusterView, strategy: Strategy, draw
         Strategy::Random => (random::choose(cluster, draw), Reason::StrategyRandom),
         Strategy::Ping => (lowest_latency::choose(cluster), Reason::LowestLatency),
     };
-    let Some(worker) = worker else { return (cluster.manager(), Reason::NoHealthyWorker) };
+    let Some(worker) = worker else {
+        return (cluster.manager(), Reason::NoHealthyWorker);
+    };
     if worker != cluster.manager() && !cluster.can_serve(worker, session.capabilities) {
         return (cluster.manager(), Reason::WorkerLacksCapability);
     }

@@ -64,7 +64,13 @@ impl ControlError {
     /// Whether the server does not know what was asked for.
     pub(super) fn is_unknown_statement(&self) -> bool {
         const ER_PARSE_ERROR: u16 = 1064;
-        matches!(self, ControlError::Server { code: ER_PARSE_ERROR, .. })
+        matches!(
+            self,
+            ControlError::Server {
+                code: ER_PARSE_ERROR,
+                ..
+            }
+        )
     }
 }
 
@@ -78,12 +84,20 @@ pub(super) struct Control {
 impl Control {
     /// Nothing is opened yet. `purpose` is what the server's process list shows.
     pub(super) fn new(node: &Node, monitor: &config::Monitor, purpose: &'static str) -> Self {
-        Self { opts: options(node, monitor, purpose), tls: node.tls.mode, connection: None }
+        Self {
+            opts: options(node, monitor, purpose),
+            tls: node.tls.mode,
+            connection: None,
+        }
     }
 
     /// The open connection, opened now if need be; says whether it is a new one.
     pub(super) async fn open(&mut self) -> Result<bool, ControlError> {
-        if self.connection.as_ref().is_some_and(|connection| !connection.is_disconnected()) {
+        if self
+            .connection
+            .as_ref()
+            .is_some_and(|connection| !connection.is_disconnected())
+        {
             return Ok(false);
         }
         self.abandon();
@@ -104,7 +118,9 @@ impl Control {
     /// Runs a statement and takes its rows.
     pub(super) async fn query(&mut self, sql: &str) -> Result<Vec<Row>, ControlError> {
         self.open().await?;
-        let Some(connection) = self.connection.as_mut() else { return Err(never_opened()) };
+        let Some(connection) = self.connection.as_mut() else {
+            return Err(never_opened());
+        };
         let rows = connection.query(sql).await.map_err(ControlError::from);
         self.forget_if_lost(rows)
     }
@@ -112,7 +128,9 @@ impl Control {
     /// The time of one COM_PING, without that of opening the connection.
     pub(super) async fn ping(&mut self) -> Result<Duration, ControlError> {
         self.open().await?;
-        let Some(connection) = self.connection.as_mut() else { return Err(never_opened()) };
+        let Some(connection) = self.connection.as_mut() else {
+            return Err(never_opened());
+        };
         let sent = Instant::now();
         let answer = connection.ping().await.map_err(ControlError::from);
         self.forget_if_lost(answer.map(|()| sent.elapsed()))
@@ -147,7 +165,9 @@ pub(super) async fn within<T>(
     limit: Duration,
     step: impl Future<Output = Result<T, ControlError>>,
 ) -> Result<T, ControlError> {
-    tokio::time::timeout(limit, step).await.unwrap_or(Err(ControlError::Timeout(limit)))
+    tokio::time::timeout(limit, step)
+        .await
+        .unwrap_or(Err(ControlError::Timeout(limit)))
 }
 
 fn options(node: &Node, monitor: &config::Monitor, purpose: &'static str) -> Opts {
@@ -175,9 +195,9 @@ fn tls(node: &Node) -> Option<SslOpts> {
     let opts = SslOpts::default();
     let opts = match node.tls.mode {
         NodeTls::Off => return None,
-        NodeTls::Preferred | NodeTls::Required => {
-            opts.with_danger_accept_invalid_certs(true).with_danger_skip_domain_validation(true)
-        }
+        NodeTls::Preferred | NodeTls::Required => opts
+            .with_danger_accept_invalid_certs(true)
+            .with_danger_skip_domain_validation(true),
         NodeTls::Verify => {
             let roots = node.tls.ca.iter().map(|ca| ca.clone().into()).collect();
             opts.with_root_certs(roots).with_disable_built_in_roots(true)
@@ -197,11 +217,15 @@ impl From<mysql_async::Error> for ControlError {
     fn from(error: mysql_async::Error) -> Self {
         match error {
             mysql_async::Error::Server(error) if ACCESS_ERRORS.contains(&error.code) => {
-                ControlError::Denied { code: error.code, message: error.message }
+                ControlError::Denied {
+                    code: error.code,
+                    message: error.message,
+                }
             }
-            mysql_async::Error::Server(error) => {
-                ControlError::Server { code: error.code, message: error.message }
-            }
+            mysql_async::Error::Server(error) => ControlError::Server {
+                code: error.code,
+                message: error.message,
+            },
             other => ControlError::Lost(other.to_string()),
         }
     }

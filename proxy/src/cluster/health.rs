@@ -95,7 +95,11 @@ pub struct HealthHistory {
 impl HealthHistory {
     /// A node of which nothing is known yet.
     pub fn new(checks_to_recover: u32) -> Self {
-        Self { health: Health::Excluded(Exclusion::NotCheckedYet), good_in_a_row: 0, checks_to_recover }
+        Self {
+            health: Health::Excluded(Exclusion::NotCheckedYet),
+            good_in_a_row: 0,
+            checks_to_recover,
+        }
     }
 
     /// Whether the node may serve.

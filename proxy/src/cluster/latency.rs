@@ -100,7 +100,11 @@ impl Latencies {
         }
         let kind = self.echo.as_ref().map(Echo::kind);
         let latency = Latency {
-            echo: if self.echoes.is_empty() { None } else { echo_smallest },
+            echo: if self.echoes.is_empty() {
+                None
+            } else {
+                echo_smallest
+            },
             ping: Some(ping_smallest),
         };
         self.cluster.update(self.id, |view| view.latency = latency);
@@ -128,7 +132,10 @@ impl Latencies {
         }
         let why = echo.trouble().unwrap_or_else(|| "no echo comes back".to_owned());
         if self.monitor.latency.echo == EchoChoice::Auto {
-            warn!(node, why, "ICMP cannot be had, the time of a TCP connect takes its place");
+            warn!(
+                node,
+                why, "ICMP cannot be had, the time of a TCP connect takes its place"
+            );
             self.echo = Some(self.tcp());
             self.echoes.clear();
         } else if !echo.announced {

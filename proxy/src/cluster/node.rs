@@ -69,7 +69,12 @@ impl Tls {
                 Some(Connector::verifying(ca, server_name.as_deref().unwrap_or(host))?)
             }
         };
-        Ok(Self { mode, ca, server_name, connector })
+        Ok(Self {
+            mode,
+            ca,
+            server_name,
+            connector,
+        })
     }
 }
 

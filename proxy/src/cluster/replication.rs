@@ -101,7 +101,10 @@ mod tests {
     const LAG_MAX: Duration = Duration::from_secs(10);
 
     fn row(pairs: &[(&str, Option<&str>)]) -> StatusRow {
-        pairs.iter().map(|(name, text)| ((*name).to_owned(), text.map(str::to_owned))).collect()
+        pairs
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), text.map(str::to_owned)))
+            .collect()
     }
 
     fn mariadb(io: &str, sql: &str, lag: Option<&str>) -> Source {
@@ -114,7 +117,11 @@ mod tests {
     }
 
     fn judged(sources: Vec<Source>) -> Result<(), Exclusion> {
-        Observation { read_only: true, sources }.judge(Role::Worker, LAG_MAX)
+        Observation {
+            read_only: true,
+            sources,
+        }
+        .judge(Role::Worker, LAG_MAX)
     }
 
     #[test]
@@ -143,7 +150,11 @@ mod tests {
             ("Yes", "Yes", None, Exclusion::Lagging),
             ("Yes", "Yes", Some("soon"), Exclusion::Lagging),
         ] {
-            assert_eq!(judged(vec![mariadb(io, sql, lag)]), Err(reason), "{io} {sql} {lag:?}");
+            assert_eq!(
+                judged(vec![mariadb(io, sql, lag)]),
+                Err(reason),
+                "{io} {sql} {lag:?}"
+            );
         }
     }
 
@@ -155,14 +166,26 @@ mod tests {
     #[test]
     fn one_stopped_source_of_two_is_enough() {
         let good = mariadb("Yes", "Yes", Some("0"));
-        assert_eq!(judged(vec![good, mariadb("Yes", "No", None)]), Err(Exclusion::ApplierStopped));
-        assert_eq!(judged(vec![mariadb("Yes", "Yes", Some("60")), good]), Err(Exclusion::Lagging));
+        assert_eq!(
+            judged(vec![good, mariadb("Yes", "No", None)]),
+            Err(Exclusion::ApplierStopped)
+        );
+        assert_eq!(
+            judged(vec![mariadb("Yes", "Yes", Some("60")), good]),
+            Err(Exclusion::Lagging)
+        );
     }
 
     #[test]
     fn a_worker_that_can_be_written_to_does_not_serve() {
-        let observation = Observation { read_only: false, sources: vec![mariadb("Yes", "Yes", Some("0"))] };
-        assert_eq!(observation.judge(Role::Worker, LAG_MAX), Err(Exclusion::NotReadOnly));
+        let observation = Observation {
+            read_only: false,
+            sources: vec![mariadb("Yes", "Yes", Some("0"))],
+        };
+        assert_eq!(
+            observation.judge(Role::Worker, LAG_MAX),
+            Err(Exclusion::NotReadOnly)
+        );
     }
 
     #[test]

@@ -58,7 +58,12 @@ impl ClusterView {
             .filter(|(_, view)| view.node.role == Role::Worker && view.health.is_up())
             .map(|(id, _)| id)
             .collect();
-        Self { nodes, manager, healthy_workers, nearest_worker }
+        Self {
+            nodes,
+            manager,
+            healthy_workers,
+            nearest_worker,
+        }
     }
 
     /// The manager.
@@ -93,7 +98,11 @@ impl ClusterView {
     /// A node's role; an id of another cluster counts as a worker, which may not be written to.
     #[inline]
     pub fn role(&self, id: NodeId) -> Role {
-        if id == self.manager { Role::Manager } else { Role::Worker }
+        if id == self.manager {
+            Role::Manager
+        } else {
+            Role::Worker
+        }
     }
 
     /// What the gatekeeper shows its clients before they log in: the manager's own greeting with what
@@ -104,7 +113,9 @@ impl ClusterView {
             .nodes
             .iter()
             .filter_map(|view| view.facts.as_ref())
-            .fold(facts.capabilities, |common, node| Capabilities(common.0 & node.capabilities.0));
+            .fold(facts.capabilities, |common, node| {
+                Capabilities(common.0 & node.capabilities.0)
+            });
         Some(facts)
     }
 
@@ -137,7 +148,11 @@ pub(crate) mod tests {
             .zip(0u8..)
             .map(|(word, id)| {
                 let (name, state) = word.split_once(' ').unwrap_or((word, ""));
-                let role = if name.starts_with("manager") { Role::Manager } else { Role::Worker };
+                let role = if name.starts_with("manager") {
+                    Role::Manager
+                } else {
+                    Role::Worker
+                };
                 if role == Role::Manager {
                     manager = Some(NodeId(id));
                 }
@@ -150,12 +165,19 @@ pub(crate) mod tests {
                     "lagging" => Health::Excluded(Exclusion::Lagging),
                     other => panic!("no such state: {other}"),
                 };
-                let capabilities = if state == "old" { Capabilities::NONE } else { Capabilities(u64::MAX) };
+                let capabilities = if state == "old" {
+                    Capabilities::NONE
+                } else {
+                    Capabilities(u64::MAX)
+                };
                 NodeView {
                     node: Arc::new(Node {
                         name: name.into(),
                         role,
-                        address: Address::Tcp { host: "127.0.0.1".to_owned(), port: 3306 + u16::from(id) },
+                        address: Address::Tcp {
+                            host: "127.0.0.1".to_owned(),
+                            port: 3306 + u16::from(id),
+                        },
                         tls: Tls::default(),
                     }),
                     health,
@@ -197,9 +219,30 @@ pub(crate) mod tests {
     #[test]
     fn the_effective_latency_is_the_worse_of_the_two() {
         let ms = |n| Some(Duration::from_millis(n));
-        assert_eq!(Latency { echo: ms(1), ping: ms(20) }.effective(), ms(20));
-        assert_eq!(Latency { echo: ms(30), ping: ms(20) }.effective(), ms(30));
-        assert_eq!(Latency { echo: None, ping: ms(20) }.effective(), ms(20));
+        assert_eq!(
+            Latency {
+                echo: ms(1),
+                ping: ms(20)
+            }
+            .effective(),
+            ms(20)
+        );
+        assert_eq!(
+            Latency {
+                echo: ms(30),
+                ping: ms(20)
+            }
+            .effective(),
+            ms(30)
+        );
+        assert_eq!(
+            Latency {
+                echo: None,
+                ping: ms(20)
+            }
+            .effective(),
+            ms(20)
+        );
         assert_eq!(Latency::default().effective(), None);
     }
 }

@@ -11,12 +11,12 @@ use tokio::sync::watch as signal;
 use tokio::time::Instant;
 use tracing::{debug, info, warn};
 
+use super::Cluster;
 use super::control::{Control, ControlError, within};
 use super::greeting;
 use super::health::{Exclusion, Health, HealthHistory};
 use super::node::{Node, NodeFacts, NodeId, Role};
 use super::replication::{Observation, Source, StatusRow, is_on};
-use super::Cluster;
 use crate::config;
 
 /// A node that cannot be reached is tried less and less often, down to this: it must be noticed when it
@@ -116,7 +116,10 @@ impl Watch {
         }
         self.cluster.update(self.id, |view| {
             view.health = health;
-            view.lag = checked.as_ref().ok().and_then(|checked| checked.observation.lag());
+            view.lag = checked
+                .as_ref()
+                .ok()
+                .and_then(|checked| checked.observation.lag());
             let gtid = checked.ok().and_then(|checked| checked.gtid);
             if gtid.is_some() && gtid.as_deref() != view.gtid.as_deref() {
                 view.gtid = gtid.map(Into::into);
@@ -145,13 +148,19 @@ impl Watch {
         };
         let state = self.control.query(state_of(dialect)).await?;
         let mut state = state.first().map(texts).unwrap_or_default().into_iter();
-        let read_only = state.next().and_then(|(_, text)| text).is_some_and(|text| is_on(&text));
+        let read_only = state
+            .next()
+            .and_then(|(_, text)| text)
+            .is_some_and(|text| is_on(&text));
         let gtid = state.next().and_then(|(_, text)| text);
         let sources = match self.node.role {
             Role::Manager => Vec::new(),
             Role::Worker => self.sources(dialect).await?,
         };
-        Ok(Checked { observation: Observation { read_only, sources }, gtid })
+        Ok(Checked {
+            observation: Observation { read_only, sources },
+            gtid,
+        })
     }
 
     /// Who is there? Asked once for each connection.
@@ -159,15 +168,33 @@ impl Watch {
         const WHO: &str = "SELECT VERSION(), @@version_comment, \
                            @@global.character_set_server, @@global.collation_server";
         let row = self.control.query(WHO).await?;
-        let mut row = row.first().map(texts).unwrap_or_default().into_iter().map(|(_, text)| text);
+        let mut row = row
+            .first()
+            .map(texts)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(_, text)| text);
         let mut text = || row.next().flatten().unwrap_or_default();
         let (version, comment, charset, collation) = (text(), text(), text(), text());
         let is_mariadb = version.contains("MariaDB") || comment.to_ascii_lowercase().contains("mariadb");
-        let dialect = if is_mariadb { Dialect::MariaDb } else { Dialect::MySql };
+        let dialect = if is_mariadb {
+            Dialect::MariaDb
+        } else {
+            Dialect::MySql
+        };
         let node = &*self.node.name;
-        info!(node, address = self.node.address_in_log(), version, comment, charset, collation, "control connection is open");
+        info!(
+            node,
+            address = self.node.address_in_log(),
+            version,
+            comment,
+            charset,
+            collation,
+            "control connection is open"
+        );
         if let Some(facts) = self.greeting().await? {
-            self.cluster.update(self.id, |view| view.facts = Some(Arc::new(facts)));
+            self.cluster
+                .update(self.id, |view| view.facts = Some(Arc::new(facts)));
         }
         self.dialect = Some(dialect);
         Ok(dialect)

@@ -170,7 +170,14 @@ impl Check<'_> {
             1,
             1_048_576,
         );
+        self.range(
+            "limits.log-lines-per-second-max",
+            u64::from(raw.log_lines_per_second_max),
+            1,
+            1_000_000,
+        );
         Limits {
+            log_lines_per_second_max: raw.log_lines_per_second_max,
             connections_max: raw.connections_max as usize,
             handshake_timeout: self.wait("limits.handshake-timeout-ms", raw.handshake_timeout_ms, 100),
             connect_timeout: self.wait("limits.connect-timeout-ms", raw.connect_timeout_ms, 10),

@@ -143,6 +143,8 @@ pub struct Limits {
     pub prepared_statements_max: u32,
     /// Time that open transactions get to finish after a request to stop.
     pub drain_timeout_ms: u64,
+    /// Log lines per second; what is left out is counted. A flood of errors must not fill a disk.
+    pub log_lines_per_second_max: u32,
 }
 
 /// One `[[node]]`.
@@ -237,6 +239,7 @@ impl Default for Limits {
             statement_bytes_max: 64 * 1024 * 1024,
             prepared_statements_max: 16_382,
             drain_timeout_ms: 30_000,
+            log_lines_per_second_max: 1_000,
         }
     }
 }

@@ -33,8 +33,17 @@ pub(super) struct Echo {
 
 enum Way {
     /// Where the pinger is built at the first measurement, and again after the address was lost.
-    Icmp { host: String, pinger: Option<Box<IcmpSocket>>, kind: EchoKind, sequence: u16, trouble: Option<Trouble> },
-    Tcp { node: Arc<Node>, monitor: config::Monitor },
+    Icmp {
+        host: String,
+        pinger: Option<Box<IcmpSocket>>,
+        kind: EchoKind,
+        sequence: u16,
+        trouble: Option<Trouble>,
+    },
+    Tcp {
+        node: Arc<Node>,
+        monitor: config::Monitor,
+    },
 }
 
 /// The client owns the socket and must outlive its pinger.
@@ -57,14 +66,29 @@ impl Echo {
             Address::Tcp { host, .. } => host.clone(),
             Address::Unix(_) => String::new(),
         };
-        let way = Way::Icmp { host, pinger: None, kind: EchoKind::Icmp, sequence: 0, trouble: None };
-        Self { announced: false, way }
+        let way = Way::Icmp {
+            host,
+            pinger: None,
+            kind: EchoKind::Icmp,
+            sequence: 0,
+            trouble: None,
+        };
+        Self {
+            announced: false,
+            way,
+        }
     }
 
     /// The time of a TCP connect to the node.
     pub(super) fn tcp(node: &Arc<Node>, monitor: &config::Monitor) -> Self {
-        let way = Way::Tcp { node: Arc::clone(node), monitor: monitor.clone() };
-        Self { announced: false, way }
+        let way = Way::Tcp {
+            node: Arc::clone(node),
+            monitor: monitor.clone(),
+        };
+        Self {
+            announced: false,
+            way,
+        }
     }
 
     /// How this is measured, for log and metric label.
@@ -77,15 +101,22 @@ impl Echo {
 
     /// Whether it will never be answered.
     pub(super) fn is_impossible(&self) -> bool {
-        matches!(&self.way, Way::Icmp { trouble: Some(Trouble::Impossible(_)), .. })
+        matches!(
+            &self.way,
+            Way::Icmp {
+                trouble: Some(Trouble::Impossible(_)),
+                ..
+            }
+        )
     }
 
     /// What the last measurement failed of.
     pub(super) fn trouble(&self) -> Option<String> {
         match &self.way {
-            Way::Icmp { trouble: Some(Trouble::Impossible(why) | Trouble::Passing(why)), .. } => {
-                Some(why.clone())
-            }
+            Way::Icmp {
+                trouble: Some(Trouble::Impossible(why) | Trouble::Passing(why)),
+                ..
+            } => Some(why.clone()),
             _ => None,
         }
     }
@@ -93,10 +124,17 @@ impl Echo {
     /// One round trip. The caller bounds it; given up half-way it leaves nothing behind.
     pub(super) async fn measure(&mut self) -> Option<Duration> {
         match &mut self.way {
-            Way::Tcp { node, monitor } => {
-                greeting::visit(node, monitor).await.ok().map(|visit| visit.connect_time)
-            }
-            Way::Icmp { host, pinger, kind, sequence, trouble } => {
+            Way::Tcp { node, monitor } => greeting::visit(node, monitor)
+                .await
+                .ok()
+                .map(|visit| visit.connect_time),
+            Way::Icmp {
+                host,
+                pinger,
+                kind,
+                sequence,
+                trouble,
+            } => {
                 if pinger.is_none() {
                     match open(host).await {
                         Ok((opened, opened_kind)) => {
@@ -108,7 +146,12 @@ impl Echo {
                     }
                 }
                 *sequence = sequence.wrapping_add(1);
-                match pinger.as_mut()?.pinger.ping(PingSequence(*sequence), &PAYLOAD).await {
+                match pinger
+                    .as_mut()?
+                    .pinger
+                    .ping(PingSequence(*sequence), &PAYLOAD)
+                    .await
+                {
                     Ok((_, round_trip)) => Some(round_trip),
                     Err(error) => {
                         *trouble = Some(Trouble::Passing(error.to_string()));
@@ -123,7 +166,9 @@ impl Echo {
 }
 
 async fn open(host: &str) -> Result<(IcmpSocket, EchoKind), Trouble> {
-    let address = resolve(host).await.map_err(|error| Trouble::Passing(error.to_string()))?;
+    let address = resolve(host)
+        .await
+        .map_err(|error| Trouble::Passing(error.to_string()))?;
     let family = if address.is_ipv4() { ICMP::V4 } else { ICMP::V6 };
     let client = Client::new(&Config::builder().kind(family).build())
         .map_err(|error| Trouble::Impossible(error.to_string()))?;
@@ -131,10 +176,19 @@ async fn open(host: &str) -> Result<(IcmpSocket, EchoKind), Trouble> {
     let mut pinger = client.pinger(address, PingIdentifier(rand::random())).await;
     // the caller has a bound of its own, which is shorter
     pinger.timeout(NEVER);
-    Ok((IcmpSocket { _client: client, pinger }, if raw { EchoKind::IcmpRaw } else { EchoKind::Icmp }))
+    Ok((
+        IcmpSocket {
+            _client: client,
+            pinger,
+        },
+        if raw { EchoKind::IcmpRaw } else { EchoKind::Icmp },
+    ))
 }
 
 async fn resolve(host: &str) -> std::io::Result<IpAddr> {
     let mut found = tokio::net::lookup_host((host, 0)).await?;
-    found.next().map(|address| address.ip()).ok_or_else(|| std::io::ErrorKind::NotFound.into())
+    found
+        .next()
+        .map(|address| address.ip())
+        .ok_or_else(|| std::io::ErrorKind::NotFound.into())
 }

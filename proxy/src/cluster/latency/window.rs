@@ -18,7 +18,10 @@ impl Window {
     /// A window of `size` samples, at least one.
     pub(super) fn new(size: usize) -> Self {
         let size = size.max(1);
-        Self { samples: VecDeque::with_capacity(size), size }
+        Self {
+            samples: VecDeque::with_capacity(size),
+            size,
+        }
     }
 
     /// Takes in a sample and says the smallest of the window.
@@ -47,7 +50,10 @@ mod tests {
 
     fn smallest(samples: &[u64]) -> Vec<u128> {
         let mut window = Window::new(3);
-        samples.iter().map(|ms| window.push(Duration::from_millis(*ms)).as_millis()).collect()
+        samples
+            .iter()
+            .map(|ms| window.push(Duration::from_millis(*ms)).as_millis())
+            .collect()
     }
 
     #[test]
