@@ -111,6 +111,8 @@ struct Level {
 struct Writer<'o> {
     out: &'o mut Vec<u8>,
     last: Option<TokenKind>,
+    /// The dot just written stands behind an unquoted name.
+    digits_may_follow: bool,
     depth: usize,
     levels: [Level; COLLAPSE_DEPTH_MAX],
 }
@@ -128,7 +130,11 @@ impl<'o> Writer<'o> {
     #[inline]
     fn write(&mut self, token: Token, text: &[u8]) {
         use TokenKind as K;
-        self.space(token);
+        // strings next to each other are one string
+        if token.kind == K::Text && self.last == Some(K::Text) {
+            return;
+        }
+        self.space(token, text);
         match token.kind {
             K::Number | K::Text | K::Bits | K::Placeholder => self.out.push(b'?'),
             K::Ellipsis => self.out.extend_from_slice(b"..."),
@@ -168,18 +174,24 @@ impl<'o> Writer<'o> {
 
     /// One blank where tokens must stay apart, none where they need not.
     #[inline]
-    fn space(&mut self, token: Token) {
+    fn space(&mut self, token: Token, text: &[u8]) {
         use TokenKind as K;
         let Some(last) = self.last else { return };
         let glued = match (last, token.kind) {
-            (_, K::Comma | K::Close | K::Semicolon | K::Dot) | (K::Open | K::Dot, _) => true,
+            (_, K::Comma | K::Close | K::Semicolon) | (K::Open | K::Dot, K::Quoted) => true,
+            (K::Open, kind) => kind != K::Dot,
+            (K::Word | K::Quoted | K::SystemVariable, K::Dot) => true,
+            // `1b` is a name behind `a.`, and half a number behind `` `a`. ``
+            (K::Dot, K::Word) => self.digits_may_follow || !token.of(text).first().is_some_and(u8::is_ascii_digit),
+            (K::Dot, K::Operator) => true,
             // `count (` is another function than `count(` to the server
             (K::Word | K::Quoted, K::Open) => !token.spaced,
             _ => false,
         };
-        // a dot and a digit would make a number; a mark and a digit another version
-        let apart = matches!((last, token.kind), (K::Dot, K::Number | K::Bits | K::Placeholder));
-        if !glued || apart {
+        if token.kind == K::Dot {
+            self.digits_may_follow = last == K::Word || last == K::SystemVariable && self.out.last() != Some(&b'`');
+        }
+        if !glued {
             self.out.push(b' ');
         }
     }

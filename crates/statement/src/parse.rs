@@ -33,10 +33,10 @@ pub const NESTING_MAX: usize = 40;
 pub const JOINS_MAX: usize = 100;
 
 /// Most UNIONs, EXCEPTs, INTERSECTs that are parsed.
-pub const SET_OPERATIONS_MAX: usize = 100;
+pub const SET_OPERATIONS_MAX: usize = 300;
 
-/// Most operators in a row of one level (`a OR b OR …`): each is a level of the tree.
-pub const CHAIN_TERMS_MAX: usize = 600;
+/// Most operators of one expression, along its deepest path (`a OR b OR …`): each is a level of the tree.
+pub const CHAIN_TERMS_MAX: usize = 1_000;
 
 /// Parses a query; its tables when it is nothing but one.
 pub(crate) fn query(tokens: Tokens<'_>) -> Result<Tables, Cause> {
@@ -62,32 +62,77 @@ pub(crate) fn query(tokens: Tokens<'_>) -> Result<Tables, Cause> {
 
 /// Counts what makes the parser slow or its tree deep.
 fn within_limits(tokens: Tokens<'_>) -> Result<(), Cause> {
-    let (mut depth, mut cases, mut joins, mut sets, mut terms) = (0_usize, 0_usize, 0, 0, 0);
+    if tokens.len() > PARSED_TOKENS_MAX {
+        return Err(Cause::TooComplex);
+    }
+    let (mut joins, mut sets) = (0, 0);
+    let mut levels = vec![Level::default()];
     for at in 0..tokens.len() {
+        let outermost = levels.len() == 1;
+        let Some(level) = levels.last_mut() else {
+            return Err(Cause::Query);
+        };
         match tokens.kind(at) {
-            Some(TokenKind::Open) => depth += 1,
-            Some(TokenKind::Close) => depth = depth.checked_sub(1).ok_or(Cause::Query)?,
-            Some(TokenKind::Operator) => terms += 1,
+            Some(TokenKind::Open) => levels.push(Level::default()),
+            Some(TokenKind::Close) => {
+                let depth = level.end();
+                levels.pop();
+                levels.last_mut().ok_or(Cause::Query)?.hold(depth + 1);
+            }
+            Some(TokenKind::Operator) => level.terms += 1,
+            Some(TokenKind::Comma) => level.next(),
             Some(TokenKind::Word) => match tokens.keyword(at).as_str() {
                 "JOIN" | "STRAIGHT_JOIN" => joins += 1,
-                "UNION" | "EXCEPT" | "INTERSECT" | "MINUS" => sets += 1,
+                "UNION" | "EXCEPT" | "INTERSECT" | "MINUS" => {
+                    sets += 1;
+                    level.next();
+                }
+                "FROM" | "WHERE" | "ON" | "HAVING" | "GROUP" | "ORDER" => level.next(),
                 "AND" | "OR" | "XOR" | "NOT" | "DIV" | "MOD" | "IS" | "LIKE" | "REGEXP" | "RLIKE"
-                | "COLLATE" | "BINARY" | "INTERVAL" => terms += 1,
-                "CASE" => cases += 1,
-                "END" => cases = cases.saturating_sub(1),
+                | "COLLATE" | "BINARY" | "INTERVAL" | "IN" | "BETWEEN" => level.terms += 1,
+                "CASE" => levels.push(Level::default()),
+                "END" if !outermost => {
+                    let depth = level.end();
+                    levels.pop();
+                    levels.last_mut().ok_or(Cause::Query)?.hold(depth + 1);
+                }
                 _ => {}
             },
             _ => {}
         }
-        if depth + cases > NESTING_MAX {
+        if levels.len() > NESTING_MAX + 1 {
             return Err(Cause::TooComplex);
         }
     }
-    let within = tokens.len() <= PARSED_TOKENS_MAX
-        && joins <= JOINS_MAX
-        && sets <= SET_OPERATIONS_MAX
-        && terms <= CHAIN_TERMS_MAX;
+    let terms = levels.last_mut().map_or(0, Level::end);
+    let within = joins <= JOINS_MAX && sets <= SET_OPERATIONS_MAX && terms <= CHAIN_TERMS_MAX;
     if within { Ok(()) } else { Err(Cause::TooComplex) }
+}
+
+/// How deep the tree of an expression can be, bounded from above: each operator of a row is one level.
+#[derive(Default)]
+struct Level {
+    terms: usize,
+    deepest_inside: usize,
+    deepest: usize,
+}
+
+impl Level {
+    fn hold(&mut self, inside: usize) {
+        self.deepest_inside = self.deepest_inside.max(inside);
+    }
+
+    /// Another expression begins.
+    fn next(&mut self) {
+        self.deepest = self.deepest.max(self.terms + self.deepest_inside);
+        self.terms = 0;
+        self.deepest_inside = 0;
+    }
+
+    fn end(&mut self) -> usize {
+        self.next();
+        self.deepest
+    }
 }
 
 /// Walks a query: collects its tables, stops at anything that is no query.

@@ -8,13 +8,19 @@ use crate::{scan::TokenKind, tokens::Tokens};
 /// The query's text. `None` when it holds something that a query does not.
 pub(super) fn rewrite(tokens: Tokens<'_>) -> Option<String> {
     let mut text = String::with_capacity(tokens.len() * 8);
+    let mut table_lists = TableLists::default();
     let mut at = 0;
     while at < tokens.len() {
         if let Some(skipped) = skipped(tokens, at) {
             at += skipped;
             continue;
         }
-        let (written, used) = replaced(tokens, at)?;
+        let crossed = table_lists.see(tokens, at);
+        let (written, used) = if crossed {
+            (Written::Text("CROSS JOIN"), 1)
+        } else {
+            replaced(tokens, at)?
+        };
         match written {
             Written::Text(replacement) => text.push_str(replacement),
             Written::Name(name) => push_name(&mut text, &name),
@@ -27,6 +33,33 @@ pub(super) fn rewrite(tokens: Tokens<'_>) -> Option<String> {
         at += used;
     }
     Some(text)
+}
+
+/// Knows inside which parentheses a comma joins tables: `FROM (a, b) LEFT JOIN c`.
+#[derive(Default)]
+struct TableLists {
+    open: Vec<bool>,
+}
+
+impl TableLists {
+    /// Whether the token at `at` is such a comma.
+    fn see(&mut self, tokens: Tokens<'_>, at: usize) -> bool {
+        let inside = self.open.last().copied().unwrap_or(false);
+        match tokens.kind(at) {
+            Some(TokenKind::Open) => {
+                let begins = at > 0 && tokens.is_any(at - 1, &["FROM", "JOIN", "STRAIGHT_JOIN"])
+                    || inside && matches!(tokens.kind(at - 1), Some(TokenKind::Open | TokenKind::Comma));
+                let query = tokens.is_any(at + 1, &["SELECT", "WITH", "VALUES", "TABLE"]);
+                self.open.push(begins && !query);
+            }
+            Some(TokenKind::Close) => {
+                self.open.pop();
+            }
+            Some(TokenKind::Comma) => return inside,
+            _ => {}
+        }
+        false
+    }
 }
 
 enum Written<'a> {
@@ -90,10 +123,36 @@ fn skipped_words(tokens: Tokens<'_>, at: usize) -> Option<usize> {
             Some(1)
         }
         "ROW" if tokens.kind(at + 1) == Some(TokenKind::Open) && !behind(&["VALUES"]) => Some(1),
+        // CAST(a AS CHAR CHARACTER SET utf8), CAST(a AS CHAR CHARSET utf8)
+        "CHARACTER" if tokens.is(at + 1, "SET") => Some(3),
+        "CHARSET"
+            if tokens.is_name(at + 1)
+                && (behind(&["CHAR"]) || tokens.kind(at - 1) == Some(TokenKind::Close)) =>
+        {
+            Some(2)
+        }
+        // CHAR(65 USING utf8)
+        "USING" if tokens.is_name(at + 1) && tokens.kind(at + 2) == Some(TokenKind::Close) => Some(2),
+        // JSON_VALUE(a, path RETURNING type DEFAULT x ON EMPTY)
+        "RETURNING" => enclosing_close(tokens, at).map(|close| close - at),
         // t FOR SYSTEM_TIME ALL
         "FOR" if tokens.are(at + 1, &["SYSTEM_TIME", "ALL"]) => Some(3),
         _ => None,
     }
+}
+
+/// The parenthesis that closes the list in which `at` stands.
+fn enclosing_close(tokens: Tokens<'_>, at: usize) -> Option<usize> {
+    let mut depth = 0_usize;
+    for place in at..tokens.len() {
+        match tokens.kind(place) {
+            Some(TokenKind::Open) => depth += 1,
+            Some(TokenKind::Close) if depth == 0 => return Some(place),
+            Some(TokenKind::Close) => depth -= 1,
+            _ => {}
+        }
+    }
+    None
 }
 
 /// Behind `SELECT`, or behind another modifier that is.
@@ -143,9 +202,21 @@ fn replaced(tokens: Tokens<'_>, at: usize) -> Option<(Written<'_>, usize)> {
                     at - 1,
                     &["DATE", "TIME", "TIMESTAMP", "ESCAPE", "PATH", "SEPARATOR", "LIKE"],
                 );
-            // adjacent strings are one
-            let used = (at..tokens.len()).take_while(|&n| is_value(tokens, n)).count();
-            text(if wants_text { "'x'" } else { "1" }, used)
+            // strings next to each other are one
+            let used = (at..tokens.len())
+                .take_while(|&n| tokens.kind(n) == Some(K::Text))
+                .count()
+                .max(1);
+            text(
+                if follows_operand(tokens, at) {
+                    "`x`"
+                } else if wants_text {
+                    "'x'"
+                } else {
+                    "1"
+                },
+                used,
+            )
         }
         K::Ellipsis => text("1, 1", 1),
         K::UserVariable => text("1", 1),
@@ -172,11 +243,69 @@ fn replaced(tokens: Tokens<'_>, at: usize) -> Option<(Written<'_>, usize)> {
     }
 }
 
-fn is_value(tokens: Tokens<'_>, at: usize) -> bool {
-    matches!(
-        tokens.kind(at),
-        Some(TokenKind::Number | TokenKind::Text | TokenKind::Bits | TokenKind::Placeholder)
-    )
+/// Words of expressions and clauses behind which a value is a value.
+const BEFORE_VALUE: [&str; 31] = [
+    "AGAINST",
+    "ALL",
+    "AND",
+    "BETWEEN",
+    "BINARY",
+    "BY",
+    "CASE",
+    "DATE",
+    "DISTINCT",
+    "DIV",
+    "ELSE",
+    "ESCAPE",
+    "FROM",
+    "HAVING",
+    "IN",
+    "INTERVAL",
+    "LIKE",
+    "LIMIT",
+    "MOD",
+    "NOT",
+    "OFFSET",
+    "ON",
+    "OR",
+    "PATH",
+    "REGEXP",
+    "RLIKE",
+    "ROWS",
+    "SELECT",
+    "SEPARATOR",
+    "TIME",
+    "TIMESTAMP",
+];
+
+/// More of them.
+const BEFORE_VALUE_TOO: [&str; 12] = [
+    "WHERE", "WHEN", "THEN", "XOR", "DEFAULT", "FOR", "RANGE", "FETCH", "FIRST", "NEXT", "USING", "OF",
+];
+
+/// Behind a name, a value or a parenthesis: a string there renames it (`a 'name'`, `f(x) AS "name"`),
+/// and MOD is an operator.
+fn follows_operand(tokens: Tokens<'_>, at: usize) -> bool {
+    let Some(before) = at.checked_sub(1) else {
+        return false;
+    };
+    match tokens.kind(before) {
+        Some(
+            TokenKind::Quoted
+            | TokenKind::Close
+            | TokenKind::Number
+            | TokenKind::Text
+            | TokenKind::Bits
+            | TokenKind::Placeholder
+            | TokenKind::UserVariable,
+        ) => true,
+        Some(TokenKind::Word) => {
+            !tokens.is_any(before, &BEFORE_VALUE)
+                && !tokens.is_any(before, &BEFORE_VALUE_TOO)
+                && !(before > 0 && tokens.is(before, "AS") && tokens.is_any(before - 1, &["TIMESTAMP", "OF"]))
+        }
+        _ => false,
+    }
 }
 
 fn word(tokens: Tokens<'_>, at: usize) -> Option<(Written<'_>, usize)> {
@@ -207,26 +336,16 @@ fn word(tokens: Tokens<'_>, at: usize) -> Option<(Written<'_>, usize)> {
         "SECOND_MICROSECOND" | "MINUTE_MICROSECOND" | "MINUTE_SECOND" | "HOUR_MICROSECOND"
         | "HOUR_SECOND" | "HOUR_MINUTE" | "DAY_MICROSECOND" | "DAY_SECOND" | "DAY_MINUTE" | "DAY_HOUR"
         | "YEAR_MONTH" => text("DAY", 1),
-        "CONVERT" | "CHAR" if called => using(tokens, at),
+        "MOD" if !called || follows_operand(tokens, at) => text("%", 1),
+        "CONVERT" | "CHAR" if called && holds(tokens, at + 1, "USING") => text("char_of", 1),
+        "WEIGHT_STRING" if called && holds(tokens, at + 1, "AS") => text("CAST", 1),
         _ => Some((Written::Word(tokens.bytes(at)), 1)),
     }
 }
 
-/// `CONVERT(a USING utf8)`, `CHAR(65 USING utf8)`: the parser knows some of them; a plain call says as much.
-fn using(tokens: Tokens<'_>, at: usize) -> Option<(Written<'_>, usize)> {
-    let close = tokens.closing(at + 1)?;
-    let using = tokens
-        .position_outside(at + 2, &["USING"])
-        .is_some_and(|using| using < close);
-    let call = tokens.is(at, "CHAR") && using;
-    Some((
-        if call {
-            Written::Text("char_of")
-        } else {
-            Written::Word(tokens.bytes(at))
-        },
-        1,
-    ))
+/// Whether the parentheses that begin at `open` hold this word, outside of further ones.
+fn holds(tokens: Tokens<'_>, open: usize, word: &str) -> bool {
+    tokens.position_outside(open + 1, &[word]).is_some()
 }
 
 fn starts_query(tokens: Tokens<'_>, at: usize) -> bool {

@@ -77,7 +77,7 @@ fn introducers_belong_to_their_strings() {
         ]
     );
     assert_eq!(doubt(b"x'0g'"), Some(Doubt::MalformedBits));
-    assert_eq!(doubt(b"_gbk'\xbf\x5c'"), Some(Doubt::AmbiguousString));
+    assert_eq!(doubt(b"_gbk'\xbf\x5cx'"), Some(Doubt::AmbiguousString));
 }
 
 #[test]
