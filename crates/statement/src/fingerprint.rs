@@ -122,6 +122,7 @@ impl<'o> Writer<'o> {
         Self {
             out,
             last: None,
+            digits_may_follow: false,
             depth: 0,
             levels: [Level::default(); COLLAPSE_DEPTH_MAX],
         }
@@ -182,14 +183,17 @@ impl<'o> Writer<'o> {
             (K::Open, kind) => kind != K::Dot,
             (K::Word | K::Quoted | K::SystemVariable, K::Dot) => true,
             // `1b` is a name behind `a.`, and half a number behind `` `a`. ``
-            (K::Dot, K::Word) => self.digits_may_follow || !token.of(text).first().is_some_and(u8::is_ascii_digit),
+            (K::Dot, K::Word) => {
+                self.digits_may_follow || !token.of(text).first().is_some_and(u8::is_ascii_digit)
+            }
             (K::Dot, K::Operator) => true,
             // `count (` is another function than `count(` to the server
             (K::Word | K::Quoted, K::Open) => !token.spaced,
             _ => false,
         };
         if token.kind == K::Dot {
-            self.digits_may_follow = last == K::Word || last == K::SystemVariable && self.out.last() != Some(&b'`');
+            self.digits_may_follow =
+                last == K::Word || last == K::SystemVariable && self.out.last() != Some(&b'`');
         }
         if !glued {
             self.out.push(b' ');
