@@ -12,7 +12,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
-use statement::{Danger, Effect, Facts};
+use statement::{Danger, Effect, Facts, SessionChange};
 
 use crate::config::{PolicyMode, PolicyName};
 use crate::users::User;
@@ -83,6 +83,17 @@ pub fn decide(facts: &Facts, profile: Profile) -> Verdict {
     }
 }
 
+/// Judges a text of which nobody knows how the server would read it.
+pub fn decide_unreadable(profile: Profile) -> Verdict {
+    match (profile.policy, profile.mode) {
+        (PolicyName::Off, _) => Verdict::Allow(Permit::new()),
+        (PolicyName::Strict, PolicyMode::Detect) => {
+            Verdict::Detect { permit: Permit::new(), refusal: Refusal::of(Rule::UnknownReading) }
+        }
+        (PolicyName::Strict, PolicyMode::Enforce) => Verdict::Refuse(Refusal::of(Rule::UnknownReading)),
+    }
+}
+
 fn refusal(facts: &Facts, policy: PolicyName) -> Option<Refusal> {
     match policy {
         PolicyName::Off => None,
@@ -112,6 +123,10 @@ fn strict(facts: &Facts) -> Option<Refusal> {
         .iter()
         .find_map(|statement| match &statement.effect {
             Effect::Unknown(cause) => Some(Refusal::unparsed(*cause)),
+            Effect::Session(SessionChange::SetVariables(assignments)) => assignments
+                .iter()
+                .any(|assignment| assignment.name.starts_with(b"session_track_"))
+                .then(|| Refusal::of(Rule::SessionTracking)),
             // what these may do beyond the dangers above is decided by the servers' grants
             Effect::Read
             | Effect::Write

@@ -97,11 +97,18 @@ impl Session {
                     Wake::Drain => return self.refuse_at_rest(&ServerError::shutdown_in_progress()).await,
                 }
             }
-            let command = match self.inbox.command(&mut self.client, self.host.config.limits.statement_bytes_max).await {
+            let command = match self
+                .inbox
+                .command(&mut self.client, self.host.config.limits.statement_bytes_max)
+                .await
+            {
                 Ok(command) => command,
                 Err(error) => return self.refuse_input(&error).await,
             };
-            self.host.metrics.client_received_bytes.increment(command.payload().len() as u64);
+            self.host
+                .metrics
+                .client_received_bytes
+                .increment(command.payload().len() as u64);
             if self.command(command).await == Flow::End {
                 return;
             }
@@ -136,7 +143,10 @@ impl Session {
             CommandCode::STMT_SEND_LONG_DATA => self.long_data(&command).await,
             CommandCode::STMT_CLOSE => self.close(&command).await,
             CommandCode::STMT_RESET => {
-                if let Some((_, prepared)) = command::statement_id(command.payload()).ok().and_then(|id| self.prepared.find(id)) {
+                if let Some((_, prepared)) = command::statement_id(command.payload())
+                    .ok()
+                    .and_then(|id| self.prepared.find(id))
+                {
                     prepared.long_data = false;
                 }
                 self.on_manager(&mut command, Shape::Verdict, None).await
@@ -165,7 +175,10 @@ impl Session {
                 self.state.learn(&verdict.state);
                 self.state.previous = Some(self.manager.node);
                 let status = verdict.status | StatusFlags::SESSION_STATE_CHANGED;
-                let ok = OkPacket { state: &verdict.state, ..OkPacket::plain(status) };
+                let ok = OkPacket {
+                    state: &verdict.state,
+                    ..OkPacket::plain(status)
+                };
                 let mut packet = Vec::new();
                 ok.encode(self.capabilities, 1, &mut packet);
                 self.answer(&packet).await
@@ -174,7 +187,8 @@ impl Session {
                 Some(error) => self.refuse(&error).await,
                 None => {
                     tracing::warn!(%error, "failed to reset a session");
-                    self.refuse(&ServerError::lost_connection("the database server", false)).await;
+                    self.refuse(&ServerError::lost_connection("the database server", false))
+                        .await;
                     Flow::End
                 }
             },
@@ -189,12 +203,19 @@ impl Session {
     }
 
     async fn answer(&mut self, packets: &[u8]) -> Flow {
-        self.host.metrics.client_sent_bytes.increment(packets.len() as u64);
+        self.host
+            .metrics
+            .client_sent_bytes
+            .increment(packets.len() as u64);
         let written = async {
             self.client.write_all(packets).await?;
             self.client.flush().await
         };
-        if written.await.is_ok() { Flow::Continue } else { Flow::End }
+        if written.await.is_ok() {
+            Flow::Continue
+        } else {
+            Flow::End
+        }
     }
 
     async fn answer_ok(&mut self) -> Flow {

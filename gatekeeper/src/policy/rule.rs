@@ -24,6 +24,10 @@ pub enum Rule {
     DeleteWhereConstant,
     /// What cannot be understood cannot be judged.
     Unparsed,
+    /// A change of what the server reports of the session: by those reports texts are read as it reads them.
+    SessionTracking,
+    /// The server's way to read texts is not known.
+    UnknownReading,
     /// A protocol command that this user may not send.
     CommandNotAllowed,
     /// A protocol command that nobody may send here.
@@ -34,7 +38,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule there is.
-    pub const ALL: [Rule; 10] = [
+    pub const ALL: [Rule; 12] = [
         Self::DropTable,
         Self::DropSchema,
         Self::ReplaceTable,
@@ -42,6 +46,8 @@ impl Rule {
         Self::DeleteWithoutWhere,
         Self::DeleteWhereConstant,
         Self::Unparsed,
+        Self::SessionTracking,
+        Self::UnknownReading,
         Self::CommandNotAllowed,
         Self::CommandNotSupported,
         Self::UnknownCommand,
@@ -57,6 +63,8 @@ impl Rule {
             Self::DeleteWithoutWhere => "delete-without-where",
             Self::DeleteWhereConstant => "delete-where-constant",
             Self::Unparsed => "unparsed",
+            Self::SessionTracking => "session-tracking",
+            Self::UnknownReading => "unknown-reading",
             Self::CommandNotAllowed => "command-not-allowed",
             Self::CommandNotSupported => "command-not-supported",
             Self::UnknownCommand => "unknown-command",
@@ -73,6 +81,8 @@ impl Rule {
             Self::DeleteWithoutWhere => "DELETE without WHERE removes all rows",
             Self::DeleteWhereConstant => "this DELETE's WHERE can be true whatever a row holds",
             Self::Unparsed => "the statement could not be understood",
+            Self::SessionTracking => "session_track_... must stay as it is",
+            Self::UnknownReading => "the session's sql_mode or character set is not known",
             Self::CommandNotAllowed => "this protocol command is not allowed",
             Self::CommandNotSupported => "this protocol command is not supported here",
             Self::UnknownCommand => "this protocol command is not known",
@@ -98,6 +108,8 @@ impl Rule {
             Self::Unparsed => {
                 "write it more simply, one statement at a time, or ask an administrator for a user with policy = \"off\""
             }
+            Self::SessionTracking => ASK,
+            Self::UnknownReading => "set names to a character set such as utf8mb4 when connecting",
             Self::CommandNotAllowed => {
                 "use the SQL statement of the same effect, or ask an administrator for a user with policy = \"off\""
             }

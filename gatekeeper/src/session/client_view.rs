@@ -27,7 +27,10 @@ pub(super) struct ClientView {
 impl ClientView {
     /// A client that has just logged in.
     pub(super) fn new(capabilities: Capabilities) -> Self {
-        Self { capabilities, chosen: false }
+        Self {
+            capabilities,
+            chosen: false,
+        }
     }
 
     /// The client has set `session_track_…`.
@@ -46,7 +49,10 @@ impl ClientView {
         }
         let mut state = Vec::new();
         if tracks {
-            ok.changes().flatten().filter(is_tracked_by_default).for_each(|change| change.encode(&mut state));
+            ok.changes()
+                .flatten()
+                .filter(is_tracked_by_default)
+                .for_each(|change| change.encode(&mut state));
         }
         let mut packet = Vec::new();
         OkPacket { state: &state, ..*ok }.encode(self.capabilities, sequence, &mut packet);
@@ -71,28 +77,49 @@ mod tests {
     use super::*;
 
     fn ok(state: &[u8]) -> OkPacket<'_> {
-        OkPacket { state, ..OkPacket::plain(StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED) }
+        OkPacket {
+            state,
+            ..OkPacket::plain(StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED)
+        }
     }
 
     fn state() -> Vec<u8> {
         let mut state = Vec::new();
-        SessionChange::Variable { name: b"sql_mode", value: b"" }.encode(&mut state);
-        SessionChange::Variable { name: b"time_zone", value: b"UTC" }.encode(&mut state);
+        SessionChange::Variable {
+            name: b"sql_mode",
+            value: b"",
+        }
+        .encode(&mut state);
+        SessionChange::Variable {
+            name: b"time_zone",
+            value: b"UTC",
+        }
+        .encode(&mut state);
         state
     }
 
     #[test]
     fn without_session_track_nothing_is_left() {
-        let packet = ClientView::new(Capabilities::NONE).edit(&ok(&state()), 1).unwrap();
+        let packet = ClientView::new(Capabilities::NONE)
+            .edit(&ok(&state()), 1)
+            .unwrap();
         assert_eq!(packet, [7, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]);
     }
 
     #[test]
     fn with_session_track_the_defaults_are_left() {
-        let packet = ClientView::new(Capabilities::SESSION_TRACK).edit(&ok(&state()), 1).unwrap();
+        let packet = ClientView::new(Capabilities::SESSION_TRACK)
+            .edit(&ok(&state()), 1)
+            .unwrap();
         let seen = OkPacket::decode(&packet[4..], Capabilities::SESSION_TRACK).unwrap();
         let changes: Vec<_> = seen.changes().flatten().collect();
-        assert_eq!(changes, [SessionChange::Variable { name: b"time_zone", value: b"UTC" }]);
+        assert_eq!(
+            changes,
+            [SessionChange::Variable {
+                name: b"time_zone",
+                value: b"UTC"
+            }]
+        );
     }
 
     #[test]

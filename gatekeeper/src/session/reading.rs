@@ -17,12 +17,18 @@ pub(super) struct Reading {
 impl Reading {
     /// Nothing is known yet: the login's OK packet must say.
     pub(super) fn unknown() -> Self {
-        Self { mode: LexMode::default(), known: false }
+        Self {
+            mode: LexMode::default(),
+            known: false,
+        }
     }
 
     /// From the state that the login or a reset reports: it names both settings, or nothing is known.
     pub(super) fn of_login(state: &[u8]) -> Self {
-        let mut reading = Self { mode: LexMode::default(), known: true };
+        let mut reading = Self {
+            mode: LexMode::default(),
+            known: true,
+        };
         let (mut sql_mode, mut charset) = (false, false);
         for change in SessionChanges::new(state).flatten() {
             if let SessionChange::Variable { name, .. } = change {
@@ -39,13 +45,17 @@ impl Reading {
     pub(super) fn learn(&mut self, state: &[u8]) {
         for change in SessionChanges::new(state) {
             match change {
-                Ok(SessionChange::Variable { name: b"sql_mode", value }) => self.mode.set_sql_mode(value),
-                Ok(SessionChange::Variable { name: b"character_set_client", value }) => {
-                    match CharsetClass::from_name(value) {
-                        Some(charset) => self.mode.charset = charset,
-                        None => self.known = false,
-                    }
-                }
+                Ok(SessionChange::Variable {
+                    name: b"sql_mode",
+                    value,
+                }) => self.mode.set_sql_mode(value),
+                Ok(SessionChange::Variable {
+                    name: b"character_set_client",
+                    value,
+                }) => match CharsetClass::from_name(value) {
+                    Some(charset) => self.mode.charset = charset,
+                    None => self.known = false,
+                },
                 Ok(_) => {}
                 Err(_) => self.known = false,
             }
@@ -72,7 +82,10 @@ mod tests {
 
     #[test]
     fn a_login_that_names_both_settings_is_understood() {
-        let reading = Reading::of_login(&state(&[(b"sql_mode", b"ANSI_QUOTES"), (b"character_set_client", b"gbk")]));
+        let reading = Reading::of_login(&state(&[
+            (b"sql_mode", b"ANSI_QUOTES"),
+            (b"character_set_client", b"gbk"),
+        ]));
         let mode = reading.mode().unwrap();
         assert!(mode.ansi_quotes);
         assert_eq!(mode.charset, CharsetClass::Gbk);
@@ -82,7 +95,10 @@ mod tests {
     fn anything_less_is_not() {
         assert_eq!(Reading::of_login(&state(&[(b"sql_mode", b"")])).mode(), None);
         assert_eq!(Reading::of_login(&[]).mode(), None);
-        let mut reading = Reading::of_login(&state(&[(b"sql_mode", b""), (b"character_set_client", b"utf8mb4")]));
+        let mut reading = Reading::of_login(&state(&[
+            (b"sql_mode", b""),
+            (b"character_set_client", b"utf8mb4"),
+        ]));
         assert!(reading.mode().is_some());
         reading.learn(&state(&[(b"character_set_client", b"klingon")]));
         assert_eq!(reading.mode(), None);

@@ -67,6 +67,8 @@ pub(super) async fn login(
     };
     let hop = match proof::accept(stream, &greeting, secret.as_ref(), host.tls.as_ref(), timeout).await {
         Ok(hop) => hop,
+        // a gatekeeper that only asks for the greeting goes like this
+        Err(error) if error.reason == peer::Reason::Disconnected => return None,
         Err(error) => {
             tracing::info!(peer = %accepted.peer, reason = error.reason.label(), "turned away: {error}");
             host.metrics.auth_failure(failure_of(error.reason));
@@ -168,7 +170,9 @@ async fn open_manager(
 
 /// The greeting on the hop: the manager's own, with what every node can do and the relay can carry.
 fn greeting(facts: &NodeFacts, host: &Host) -> Greeting {
-    let mut capabilities = (facts.capabilities & OFFERED) | Capabilities::BOOKKEEPING_FLAGS;
+    // a MariaDB server is known by the flag that it leaves out
+    let always = Capabilities::BOOKKEEPING_FLAGS.without(Capabilities::LONG_PASSWORD);
+    let mut capabilities = (facts.capabilities & OFFERED) | always;
     if host.tls.is_some() {
         capabilities |= Capabilities::SSL;
     }

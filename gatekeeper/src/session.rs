@@ -1,0 +1,240 @@
+//! One client's session, from its greeting to its last statement.
+//!
+//! ```text
+//! client ─▶ login ─▶ command ─▶ judge ─┬─ Permit ─▶ forward ─▶ proxy ─▶ relay ─▶ client
+//!                                      └─ Refusal ─▶ ERR, audit          (the bytes end here)
+//! ```
+//!
+//! A session is one task on one shard, with one connection to the proxy. What waits holds no buffer.
+
+mod client_view;
+mod forward;
+mod idle;
+mod judge;
+mod login;
+mod reading;
+mod watch;
+
+use std::sync::Arc;
+
+use daemon::drain::Started;
+use daemon::listener::Accepted;
+use peer::chunk::Chunk;
+use peer::inbox::{Command, Inbox, InboxError};
+use peer::relay::Outbox;
+use peer::stream::Stream;
+use tokio::io::AsyncWriteExt;
+use wire::command::CommandCode;
+use wire::{Capabilities, ServerError, StatusFlags};
+
+use self::client_view::ClientView;
+use self::idle::IdleTimer;
+use self::reading::Reading;
+use crate::gate::{ConnectionId, Gate};
+use crate::metrics::ErrorKind;
+use crate::policy::Profile;
+use crate::users::User;
+
+/// Serves one connection until it ends. Nothing that goes wrong here concerns anybody else.
+pub async fn run(accepted: Accepted, gate: Arc<Gate>) {
+    let _counted = gate.drain.session();
+    let _open = gate.metrics.connection();
+    // the login's state is not kept for the life of the session
+    if let Some((session, _permit)) = Box::pin(login::login(accepted, &gate)).await {
+        session.serve().await;
+    }
+}
+
+/// What a command leaves behind.
+#[derive(Debug, PartialEq, Eq)]
+enum Flow {
+    /// The session goes on.
+    Continue,
+    /// The session has ended; what there was to say has been said.
+    End,
+}
+
+/// The session's connection to the proxy.
+struct Link {
+    stream: Stream,
+    outbox: Outbox,
+    /// What both ends agreed on: the client's row flags, and our own bookkeeping.
+    capabilities: Capabilities,
+}
+
+/// Who the client is, for the audit and the next hop.
+struct Who {
+    connection_id: ConnectionId,
+    user: Arc<User>,
+    /// Where the client comes from, without its port: what error messages call the host.
+    host: String,
+    tls: Option<String>,
+}
+
+/// One logged-in session.
+struct Session {
+    gate: Arc<Gate>,
+    client: Stream,
+    inbox: Inbox,
+    hop: Link,
+    who: Who,
+    profile: Profile,
+    /// What the client and we agreed on.
+    capabilities: Capabilities,
+    view: ClientView,
+    reading: Reading,
+    /// Status flags of the last reply.
+    status: StatusFlags,
+}
+
+/// Why a waiting session woke up.
+enum Wake {
+    Client(std::io::Result<Chunk>),
+    /// The proxy says something that nobody asked for: it ends the session.
+    Hop(std::io::Result<Chunk>),
+    Drain,
+    Idle,
+}
+
+impl Session {
+    async fn serve(mut self) {
+        let mut drain = self.gate.drain.started();
+        let mut idle = IdleTimer::new(self.gate.config.limits.idle_timeout);
+        loop {
+            if !self.inbox.has_bytes() {
+                match self.wait(&mut drain, &mut idle).await {
+                    Wake::Client(Ok(chunk)) if !chunk.is_empty() => self.inbox.put(chunk),
+                    Wake::Client(_) => return,
+                    Wake::Hop(said) => return self.pass_last_words(said).await,
+                    Wake::Drain => return self.refuse_at_rest(&ServerError::shutdown_in_progress()).await,
+                    Wake::Idle => return self.idle_too_long().await,
+                }
+            }
+            let bytes_max = self.gate.config.limits.statement_bytes_max;
+            let command = match self.inbox.command(&mut self.client, bytes_max).await {
+                Ok(command) => command,
+                Err(error) => return self.refuse_input(&error).await,
+            };
+            self.gate.metrics.client_received(command.payload().len() as u64);
+            if self.command(command).await == Flow::End {
+                return;
+            }
+        }
+    }
+
+    /// Waits without holding a buffer. An open transaction may finish while the process drains.
+    async fn wait(&mut self, drain: &mut Started, idle: &mut IdleTimer) -> Wake {
+        let may_leave = !self.status.has(StatusFlags::IN_TRANS);
+        idle.rearm();
+        std::future::poll_fn(|cx| {
+            use std::task::Poll;
+            if let Poll::Ready(read) = Chunk::poll_read(&mut self.client, cx) {
+                return Poll::Ready(Wake::Client(read));
+            }
+            if let Poll::Ready(read) = Chunk::poll_read(&mut self.hop.stream, cx) {
+                return Poll::Ready(Wake::Hop(read));
+            }
+            if may_leave && std::pin::Pin::new(&mut *drain).poll(cx).is_ready() {
+                return Poll::Ready(Wake::Drain);
+            }
+            if idle.poll_expired(cx).is_ready() {
+                return Poll::Ready(Wake::Idle);
+            }
+            Poll::Pending
+        })
+        .await
+    }
+
+    async fn command(&mut self, command: Command) -> Flow {
+        match command.code() {
+            CommandCode::QUIT => {
+                let _ = peer::relay::send(&mut self.hop.stream, &command).await;
+                Flow::End
+            }
+            CommandCode::CHANGE_USER => Box::pin(self.change_user(command)).await,
+            _ => match self.judge(&command) {
+                Ok(permit) => self.forward(permit, command).await,
+                Err(refusal) if command.code().reply_shape() == wire::reply::Shape::Nothing => {
+                    // a command without a reply gets none, refused or not
+                    drop(refusal);
+                    Flow::Continue
+                }
+                Err(refusal) => self.refuse(&refusal).await,
+            },
+        }
+    }
+
+    /// Answers with an error in the place of a reply; the session goes on.
+    async fn refuse(&mut self, error: &ServerError) -> Flow {
+        let mut packet = Vec::new();
+        error.encode(1, &mut packet);
+        self.answer(&packet).await
+    }
+
+    async fn answer(&mut self, packets: &[u8]) -> Flow {
+        self.gate.metrics.client_sent(packets.len() as u64);
+        let written = async {
+            self.client.write_all(packets).await?;
+            self.client.flush().await
+        };
+        let limit = self.gate.config.limits.write_timeout;
+        match tokio::time::timeout(limit, written).await {
+            Ok(Ok(())) => Flow::Continue,
+            Ok(Err(_)) => Flow::End,
+            Err(_elapsed) => {
+                self.gate.metrics.error(ErrorKind::ClientSlow);
+                Flow::End
+            }
+        }
+    }
+
+    /// An error that nobody asked for: sequence number 0, as servers send it, and the end.
+    async fn refuse_at_rest(&mut self, error: &ServerError) {
+        let mut packet = Vec::new();
+        error.encode(0, &mut packet);
+        self.answer(&packet).await;
+    }
+
+    /// The client was silent for too long, in the words of MySQL 8.
+    async fn idle_too_long(&mut self) {
+        self.gate.metrics.error(ErrorKind::ClientIdle);
+        let message = "The client was disconnected by the server because of inactivity. See wait_timeout and \
+                       interactive_timeout for configuring this behavior.";
+        self.refuse_at_rest(&ServerError::new(4031, b"HY000", message))
+            .await;
+    }
+
+    async fn refuse_input(&mut self, error: &InboxError) {
+        let (kind, error) = match error {
+            InboxError::Io(_) | InboxError::Cut => return self.gate.metrics.error(ErrorKind::ClientLost),
+            InboxError::OutOfOrder => (ErrorKind::ClientProtocol, ServerError::packets_out_of_order()),
+            InboxError::TooLarge { .. } => (ErrorKind::StatementTooLarge, ServerError::packet_too_large()),
+        };
+        self.gate.metrics.error(kind);
+        self.refuse(&error).await;
+        self.linger().await;
+    }
+
+    /// Reads and drops what the client still sends, for a moment: a close with unread bytes would take the
+    /// error away from it.
+    async fn linger(&mut self) {
+        const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
+        let _ = self.client.shutdown().await;
+        let rest = async {
+            while Chunk::read(&mut self.client)
+                .await
+                .is_ok_and(|chunk| !chunk.is_empty())
+            {}
+        };
+        let _ = tokio::time::timeout(LINGER, rest).await;
+    }
+
+    /// The proxy ends the session, perhaps with an ERR packet that says why.
+    async fn pass_last_words(&mut self, said: std::io::Result<Chunk>) {
+        if let Ok(chunk) = said
+            && !chunk.is_empty()
+        {
+            self.answer(chunk.filled()).await;
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Every command is judged before one byte of it leaves.
+
+use std::sync::Arc;
+
+use peer::inbox::Command;
+use statement::{Effect, Facts, LexMode, SessionChange};
+use wire::ServerError;
+use wire::command::{CommandCode, Query};
+
+use super::Session;
+use crate::audit::{self, Digest};
+use crate::metrics::Judged;
+use crate::policy::{self, CommandVerdict, Permit, Refusal, Verdict};
+
+impl Session {
+    /// A permit, or what the client is told.
+    pub(super) fn judge(&mut self, command: &Command) -> Result<Permit, ServerError> {
+        match policy::decide_command(command.code(), self.profile) {
+            CommandVerdict::Allow(permit) => Ok(permit),
+            CommandVerdict::JudgeText => self.judge_text(command),
+            CommandVerdict::Detect { permit, refusal } => {
+                self.detected(&refusal, &[]);
+                Ok(permit)
+            }
+            CommandVerdict::Refuse(refusal) => Err(self.refused(&refusal, &[])),
+        }
+    }
+
+    fn judge_text(&mut self, command: &Command) -> Result<Permit, ServerError> {
+        let payload = command.payload();
+        let text = match command.code() {
+            CommandCode::QUERY => match Query::decode(payload, self.capabilities) {
+                Ok(query) => query.text,
+                Err(_) => return Err(ServerError::malformed_packet()),
+            },
+            _ => payload.get(1..).unwrap_or_default(),
+        };
+        let verdict = match self.reading.mode() {
+            Some(mode) => {
+                let facts = self.facts(text, mode);
+                policy::decide(&facts, self.profile)
+            }
+            // nobody knows how the server would read it
+            None => policy::decide_unreadable(self.profile),
+        };
+        match verdict {
+            Verdict::Allow(permit) => {
+                self.gate.metrics.judged(Judged::Allowed);
+                Ok(permit)
+            }
+            Verdict::Detect { permit, refusal } => {
+                self.detected(&refusal, text);
+                Ok(permit)
+            }
+            Verdict::Refuse(refusal) => Err(self.refused(&refusal, text)),
+        }
+    }
+
+    fn facts(&mut self, text: &[u8], mode: LexMode) -> Arc<Facts> {
+        let (facts, _) = crate::facts::of(text, mode);
+        if facts
+            .statements()
+            .iter()
+            .any(|statement| chooses_trackers(&statement.effect))
+        {
+            self.view.trackers_chosen();
+        }
+        facts
+    }
+
+    fn detected(&self, refusal: &Refusal, text: &[u8]) {
+        self.gate.metrics.judged(Judged::Detected(refusal.rule()));
+        audit::detected(self.who.subject(), refusal, self.digest(text));
+    }
+
+    fn refused(&self, refusal: &Refusal, text: &[u8]) -> ServerError {
+        self.gate.metrics.judged(Judged::Refused(refusal.rule()));
+        audit::refused(self.who.subject(), refusal, self.digest(text));
+        refusal.to_client()
+    }
+
+    /// The shape of the text, without its literals.
+    fn digest(&self, text: &[u8]) -> Option<Digest> {
+        let mode = self.reading.mode().filter(|_| !text.is_empty())?;
+        let mut fingerprint = Vec::new();
+        statement::fingerprint(text, mode, &mut fingerprint);
+        Some(Digest::of(&fingerprint))
+    }
+}
+
+/// Whether the statement sets `session_track_…`: what is reported is then the client's own choice.
+fn chooses_trackers(effect: &Effect) -> bool {
+    match effect {
+        Effect::Session(SessionChange::SetVariables(assignments)) => assignments
+            .iter()
+            .any(|assignment| assignment.name.starts_with(b"session_track_")),
+        Effect::Session(_)
+        | Effect::Read
+        | Effect::Write
+        | Effect::Definition
+        | Effect::Transaction(_)
+        | Effect::Administration(_)
+        | Effect::Call
+        | Effect::Proxy(_)
+        | Effect::Empty
+        | Effect::Unknown(_) => false,
+    }
+}
