@@ -28,6 +28,7 @@ use wire::limits::USER_NAME_BYTES_MAX;
 
 use crate::config::PolicyName;
 
+pub(crate) use edit::write_atomically;
 pub use edit::{EditError, UsersFile};
 pub use user::User;
 
@@ -112,10 +113,7 @@ impl Users {
             }
         }
         problems.finish()?;
-        Ok(Self {
-            by_name,
-            decoy: Arc::new(User::decoy()),
-        })
+        Ok(Self { by_name })
     }
 
     /// The user of that name, as the client sent it.
@@ -169,9 +167,12 @@ fn check_entry(entry: raw::User, default: PolicyName, place: &str, problems: &mu
     ))
 }
 
-/// The users of this moment, for many sessions; swapped as a whole.
+/// The users of this moment, for many sessions; swapped as a whole. Clones are handles to the same.
+#[derive(Debug, Clone)]
+pub struct UserDirectory(Arc<Shared>);
+
 #[derive(Debug)]
-pub struct UserDirectory {
+struct Shared {
     path: PathBuf,
     default: PolicyName,
     current: ArcSwap<Users>,
@@ -181,45 +182,43 @@ impl UserDirectory {
     /// Reads the file for the first time.
     pub fn open(path: &Path, default: PolicyName) -> Result<Self, UsersError> {
         let current = ArcSwap::from_pointee(Users::load(path, default)?);
-        Ok(Self {
+        Ok(Self(Arc::new(Shared {
             path: path.to_owned(),
             default,
             current,
-        })
+        })))
     }
 
     /// The users of this moment; hold it for one login, not for a session.
     pub fn current(&self) -> Arc<Users> {
-        self.current.load_full()
+        self.0.current.load_full()
+    }
+
+    /// The user of that name, as it is now.
+    pub fn user(&self, name: &[u8]) -> Option<Arc<User>> {
+        self.0.current.load().find(name).map(Arc::clone)
     }
 
     /// Reads the file again and returns how many users there are now. With an error everything stays.
     /// A password that has been proved once stays so, unless it has changed.
     pub fn reload(&self) -> Result<usize, UsersError> {
-        let mut new = Users::load(&self.path, self.default)?;
+        let mut new = Users::load(&self.0.path, self.0.default)?;
         let old = self.current();
-        new.by_name = new
-            .by_name
-            .into_iter()
-            .map(|(name, user)| match (Arc::try_unwrap(user), old.find(&name)) {
-                (Ok(user), Some(before)) => (name, Arc::new(user.keep_credential(before))),
-                (Ok(user), None) => (name, Arc::new(user)),
-                (Err(user), _) => (name, user),
-            })
-            .collect();
+        for (name, user) in &mut new.by_name {
+            if let (Some(user), Some(before)) = (Arc::get_mut(user), old.find(name)) {
+                user.keep_credential(before);
+            }
+        }
         let count = new.count();
-        self.current.store(Arc::new(new));
+        self.0.current.store(Arc::new(new));
         Ok(count)
     }
 }
 
 /// Logins look accounts up here.
-impl Accounts for Arc<UserDirectory> {
+impl Accounts for UserDirectory {
     fn find(&self, user: &[u8]) -> Option<Arc<Credential>> {
-        self.current
-            .load()
-            .find(user)
-            .map(|user| Arc::clone(user.credential()))
+        self.user(user).map(|user| Arc::clone(user.credential()))
     }
 }
 

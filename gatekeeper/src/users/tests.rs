@@ -104,7 +104,7 @@ fn a_proved_password_survives_a_reload_until_it_changes() {
         file.save().unwrap();
     };
     write(b"one");
-    let directory = Arc::new(UserDirectory::open(&path, PolicyName::Strict).unwrap());
+    let directory = UserDirectory::open(&path, PolicyName::Strict).unwrap();
     let credential = || directory.find(b"a").unwrap();
     let first = credential();
     directory.reload().unwrap();

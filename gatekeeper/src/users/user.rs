@@ -41,20 +41,15 @@ impl User {
         &self.credential
     }
 
-    /// The same user with an earlier reading's credential, when it says the same: a password that was proved
-    /// once need not be proved in full again.
-    pub(super) fn keep_credential(self, before: &User) -> Self {
+    /// Takes over an earlier reading's credential, when it says the same: a password that was proved once
+    /// need not be proved in full again.
+    pub(super) fn keep_credential(&mut self, before: &User) {
         let (new, old) = (&self.credential, &before.credential);
         let same = new.native == old.native
             && new.caching_sha2 == old.caching_sha2
             && new.require_tls == old.require_tls;
         if same {
-            Self {
-                credential: Arc::clone(old),
-                ..self
-            }
-        } else {
-            self
+            self.credential = Arc::clone(old);
         }
     }
 }
