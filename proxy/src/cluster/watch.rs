@@ -90,7 +90,7 @@ impl Watch {
 
     async fn check_once(&mut self) {
         let limit = self.monitor.timeout;
-        let checked = within(limit, self.check()).await;
+        let checked = within(limit, self.check_on_an_open_connection()).await;
         if let Err(error) = &checked {
             self.failures = self.failures.saturating_add(1);
             if !matches!(error, ControlError::Server { .. }) {
@@ -138,10 +138,24 @@ impl Watch {
         }
     }
 
-    async fn check(&mut self) -> Result<Checked, ControlError> {
-        if self.control.open().await? {
+    /// A connection that was lost since the last check (an idle time-out, a KILL, a restart) says nothing
+    /// about the server; a new one does.
+    async fn check_on_an_open_connection(&mut self) -> Result<Checked, ControlError> {
+        let is_new = self.control.open().await?;
+        if is_new {
             self.dialect = None;
         }
+        match self.check().await {
+            Err(ControlError::Lost(_)) if !is_new => {
+                self.control.open().await?;
+                self.dialect = None;
+                self.check().await
+            }
+            checked => checked,
+        }
+    }
+
+    async fn check(&mut self) -> Result<Checked, ControlError> {
         let dialect = match self.dialect {
             Some(dialect) => dialect,
             None => self.get_acquainted().await?,
