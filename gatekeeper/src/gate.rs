@@ -18,7 +18,7 @@ use crate::config::{Config, GatekeeperNumber, Tls, TlsIdentity};
 use crate::greet::Greetings;
 use crate::hop::Hop;
 use crate::metrics::Metrics;
-use crate::users::{UserDirectory, UsersError, write_atomically};
+use crate::users::{UserDirectory, write_atomically};
 
 /// The key that clients without TLS encrypt their password with, in `state-dir`; the names of a server's own.
 const PRIVATE_KEY_FILE: &str = "private_key.der";
@@ -79,7 +79,7 @@ impl Gate {
                 *required,
             ),
         };
-        let users = UserDirectory::open(&config.users_file, config.policy.default).map_err(users_failed)?;
+        let users = UserDirectory::open(&config.users_file, config.policy.default)?;
         let key = server_key(state_dir).map_err(unusable)?;
         let settings = Settings {
             key: key.into(),
@@ -146,13 +146,6 @@ const ALWAYS_HERE: Capabilities = Capabilities(
         | Capabilities::PLUGIN_AUTH_LENENC_DATA.0
         | Capabilities::CONNECT_ATTRS.0,
 );
-
-fn users_failed(error: UsersError) -> Failure {
-    match error {
-        UsersError::File(error) => error.into(),
-        UsersError::Entries { .. } => Failure::new(Code::Config, error.to_string()),
-    }
-}
 
 /// The key of the last run, or a new one: clients may have kept its public half.
 fn server_key(state_dir: &Path) -> io::Result<ServerKey> {

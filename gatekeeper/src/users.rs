@@ -20,6 +20,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use daemon::config_file::{self, ConfigFileError, Problems};
+use daemon::exit::{Code, Failure};
 use peer::accept::{Accounts, Credential};
 use rand::Rng;
 use thiserror::Error;
@@ -79,6 +80,15 @@ pub enum UsersError {
         /// Everything that is wrong.
         problems: Problems,
     },
+}
+
+impl From<UsersError> for Failure {
+    fn from(error: UsersError) -> Self {
+        match error {
+            UsersError::File(error) => error.into(),
+            UsersError::Entries { .. } => Failure::new(Code::Config, error.to_string()),
+        }
+    }
 }
 
 impl Users {

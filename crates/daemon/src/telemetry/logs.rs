@@ -2,9 +2,9 @@
 //! reading stops that thread and nobody else.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ pub enum LogsError {
 pub struct Logs {
     lines: Lines,
     budget: Budget,
-    finished: Receiver<()>,
+    finished: Mutex<Receiver<()>>,
 }
 
 impl Logs {
@@ -115,7 +115,7 @@ impl Logs {
             Self {
                 lines,
                 budget,
-                finished,
+                finished: Mutex::new(finished),
             },
             Registry::default().with(level).with(format),
         ))
@@ -126,7 +126,8 @@ impl Drop for Logs {
     fn drop(&mut self) {
         if self.lines.sender.try_send(Message::End).is_ok() {
             // when stderr is stuck, so be it
-            let _ = self.finished.recv_timeout(FLUSH_WAIT_MAX);
+            let finished = self.finished.get_mut().unwrap_or_else(PoisonError::into_inner);
+            let _ = finished.recv_timeout(FLUSH_WAIT_MAX);
         }
     }
 }
@@ -256,7 +257,7 @@ impl Reporter {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Mutex, MutexGuard};
+    use std::sync::MutexGuard;
 
     use tracing::subscriber::with_default;
 

@@ -32,6 +32,11 @@ impl Metrics {
         Ok(Self(builder.install_recorder()?))
     }
 
+    /// A recorder of its own that no handle counts in: for tests of what is around it.
+    pub fn detached() -> Self {
+        Self(PrometheusBuilder::new().build_recorder().handle())
+    }
+
     /// All numbers, as `/metrics` shows them.
     pub fn render(&self) -> String {
         self.0.render()
