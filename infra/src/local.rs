@@ -8,9 +8,10 @@
 //! returns. When a step fails everything is stopped again. The directory is the only state.
 
 use std::path::Path;
+use std::pin::Pin;
+use std::task::Poll;
 
 use anyhow::Context;
-use tokio::task::JoinSet;
 
 mod account;
 pub mod cluster;
@@ -62,7 +63,7 @@ pub async fn up(options: &Options, progress: Progress) -> anyhow::Result<Cluster
         }
         Err(error) => {
             let step = progress.step("stopping everything again");
-            let stopped = stop_all(&record).await;
+            let stopped = stop_all(&record, Stop::Gracefully).await;
             step.done();
             match stopped {
                 Ok(()) => Err(error),
@@ -84,10 +85,10 @@ async fn raise(record: &Record, options: &Options, progress: Progress) -> anyhow
         nodes.len()
     ));
     for surplus in record.surplus_nodes() {
-        surplus.process().stop(Stop::Gracefully).await?;
+        surplus.stop(Stop::AtOnce).await?;
         std::fs::remove_dir_all(surplus.dir())?;
     }
-    each(&nodes, |node| async move { node.bring_up().await }).await?;
+    each(&nodes, Node::bring_up).await?;
     step.done();
 
     let step = progress.step("accounts and replication");
@@ -106,11 +107,7 @@ async fn raise(record: &Record, options: &Options, progress: Progress) -> anyhow
     if !workers.is_empty() {
         let step = progress.step("workers level with the manager");
         let position = replication::manager_position(manager).await?;
-        each(workers, |worker| {
-            let position = position.clone();
-            async move { replication::caught_up(&worker, &position).await }
-        })
-        .await?;
+        each(workers, |worker| replication::caught_up(worker, &position)).await?;
         step.done();
     }
 
@@ -128,19 +125,32 @@ async fn raise(record: &Record, options: &Options, progress: Progress) -> anyhow
     Ok(describe(record))
 }
 
-/// Runs one task per node at the same time; every one ends before this does, so that nothing is started behind the
-/// back of whoever cleans up.
-async fn each<F, Fut>(nodes: &[Node], task: F) -> anyhow::Result<()>
+/// Runs one task per node at the same time. Every one ends before this does, and none goes on when this is dropped, so
+/// that nothing is started behind the back of whoever cleans up.
+async fn each<'a, F, Fut>(nodes: &'a [Node], task: F) -> anyhow::Result<()>
 where
-    F: Fn(Node) -> Fut,
-    Fut: Future<Output = anyhow::Result<()>> + Send + 'static,
+    F: Fn(&'a Node) -> Fut,
+    Fut: Future<Output = anyhow::Result<()>>,
 {
-    let mut tasks: JoinSet<anyhow::Result<()>> = nodes.iter().map(|node| task(node.clone())).collect();
+    let mut running: Vec<Pin<Box<Fut>>> = nodes.iter().map(|node| Box::pin(task(node))).collect();
     let mut outcome = Ok(());
-    while let Some(ended) = tasks.join_next().await {
-        let result = ended.context("a task ended early").and_then(|result| result);
-        outcome = outcome.and(result);
-    }
+    std::future::poll_fn(|context| {
+        running.retain_mut(|task| match task.as_mut().poll(context) {
+            Poll::Pending => true,
+            Poll::Ready(result) => {
+                if outcome.is_ok() {
+                    outcome = result;
+                }
+                false
+            }
+        });
+        if running.is_empty() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
     outcome
 }
 
@@ -181,7 +191,7 @@ pub async fn down(dir: &Path, progress: Progress) -> anyhow::Result<()> {
     let record = Record::load(dir)?;
     let _lock = Lock::take(&record.dir)?;
     let step = progress.step(format!("stopping the cluster in {}", record.dir.display()));
-    stop_all(&record).await?;
+    stop_all(&record, Stop::Gracefully).await?;
     refresh(&record)?;
     step.done();
     Ok(())
@@ -193,9 +203,15 @@ pub async fn down(dir: &Path, progress: Progress) -> anyhow::Result<()> {
 /// As [`down`], and when a file cannot be removed.
 pub async fn purge(dir: &Path, progress: Progress) -> anyhow::Result<()> {
     let record = Record::load(dir)?;
-    down(dir, progress).await?;
+    let _lock = Lock::take(&record.dir)?;
+    let step = progress.step(format!("removing the cluster in {}", record.dir.display()));
+    // what nobody will read needs no farewell
+    stop_all(&record, Stop::AtOnce).await?;
     std::fs::remove_dir_all(&record.sockets).or_else(absent)?;
-    std::fs::remove_dir_all(&record.dir).with_context(|| format!("cannot remove {}", record.dir.display()))
+    std::fs::remove_dir_all(&record.dir)
+        .with_context(|| format!("cannot remove {}", record.dir.display()))?;
+    step.done();
+    Ok(())
 }
 
 fn absent(error: std::io::Error) -> std::io::Result<()> {
@@ -206,18 +222,15 @@ fn absent(error: std::io::Error) -> std::io::Result<()> {
     }
 }
 
-async fn stop_all(record: &Record) -> anyhow::Result<()> {
+async fn stop_all(record: &Record, how: Stop) -> anyhow::Result<()> {
     // front to back, so that nobody logs the loss of the one behind
     let mut outcome = Ok(());
     for service in [Service::Gatekeeper, Service::Proxy] {
-        outcome = outcome.and(service::process(record, service).stop(Stop::Gracefully).await);
+        outcome = outcome.and(service::process(record, service).stop(how).await);
     }
     let mut nodes = record.nodes();
     nodes.extend(record.surplus_nodes());
-    let nodes = each(&nodes, |node| async move {
-        node.process().stop(Stop::Gracefully).await
-    });
-    outcome.and(nodes.await)
+    outcome.and(each(&nodes, |node| node.stop(how)).await)
 }
 
 /// Stops one node, as a test that breaks nodes does. `up` or [`start_node`] brings it back.
@@ -226,7 +239,7 @@ async fn stop_all(record: &Record) -> anyhow::Result<()> {
 /// When there is no such node, or it cannot be stopped.
 pub async fn stop_node(dir: &Path, name: &str, how: Stop) -> anyhow::Result<()> {
     let record = Record::load(dir)?;
-    node(&record, name)?.process().stop(how).await?;
+    node(&record, name)?.stop(how).await?;
     refresh(&record)
 }
 

@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::local::engine::Server;
 use crate::local::{self, Cluster, EngineChoice, Options, Progress, Setting};
 
 const UP_EXAMPLES: &str = "Examples:
@@ -174,8 +175,12 @@ fn present(cluster: &Cluster, dir: &Path) {
                     "the default policy"
                 };
                 println!(
-                    "  mysql -h {} -P {} -u {} -p{} sakila    # {note}",
-                    gatekeeper.host, gatekeeper.port, user.name, user.password
+                    "  {} -h {} -P {} -u {} -p{} sakila    # {note}",
+                    Server::client_name(),
+                    gatekeeper.host,
+                    gatekeeper.port,
+                    user.name,
+                    user.password
                 );
             }
             println!();

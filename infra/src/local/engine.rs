@@ -38,7 +38,8 @@ pub enum EngineChoice {
 }
 
 impl EngineChoice {
-    fn allows(self, engine: Engine) -> bool {
+    /// Whether this engine is what was asked for.
+    pub(crate) fn allows(self, engine: Engine) -> bool {
         match self {
             EngineChoice::Auto => true,
             EngineChoice::Mariadb => engine == Engine::Mariadb,
@@ -156,6 +157,17 @@ impl Server {
     #[must_use]
     pub fn says_replica(&self) -> bool {
         self.engine == Engine::Mysql && self.version >= (8, 0, 26)
+    }
+
+    /// The name of the stock client on this machine, for a line that can be typed.
+    #[must_use]
+    pub fn client_name() -> &'static str {
+        let present = |name: &str| path_folders().any(|folder| folder.join(name).is_file());
+        if !present("mysql") && present("mariadb") {
+            "mariadb"
+        } else {
+            "mysql"
+        }
     }
 
     /// A program of the same installation, else the first of that name on PATH.

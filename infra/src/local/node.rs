@@ -2,7 +2,6 @@
 
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -14,7 +13,7 @@ use tokio::process::Command;
 use super::cluster::NodeEntry;
 use super::engine::{Engine, Server};
 use super::options::Section;
-use super::process::{Process, Stop};
+use super::process::{Process, Stop, run_to_end};
 use super::record::Record;
 use super::secret::write_private;
 use crate::render::my_cnf::{MyCnf, Role};
@@ -116,6 +115,16 @@ impl Node {
             && std::fs::read_to_string(&process.config).is_ok_and(|written| written == self.my_cnf())
     }
 
+    pub(crate) async fn stop(&self, how: Stop) -> anyhow::Result<()> {
+        // what is not complete will be made anew, and a server in its first start is slow to listen
+        let how = if self.prepared().exists() {
+            how
+        } else {
+            Stop::AtOnce
+        };
+        self.process().stop(how).await
+    }
+
     /// Makes the node run: data directory, option file, process. Returns once it answers as root.
     pub(crate) async fn bring_up(&self) -> anyhow::Result<()> {
         if self.is_current() {
@@ -124,7 +133,7 @@ impl Node {
                 .with_context(|| format!("{} runs but does not answer", self.name))?;
             return Ok(());
         }
-        self.process().stop(Stop::Gracefully).await?;
+        self.stop(Stop::Gracefully).await?;
         for folder in [self.dir.clone(), self.dir.join("tmp")] {
             std::fs::DirBuilder::new()
                 .recursive(true)
@@ -181,9 +190,7 @@ impl Node {
                 command
             }
         };
-        let output = command
-            .stdin(Stdio::null())
-            .output()
+        let output = run_to_end(&mut command)
             .await
             .with_context(|| format!("{}: cannot start the initialisation", self.name))?;
         if !output.status.success() {

@@ -7,11 +7,11 @@
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tokio::process::Command;
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ const LOG_TAIL_BYTES: u64 = 16 * 1024;
 /// How a process is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// SIGTERM, a bounded wait, then SIGKILL.
+    /// SIGTERM, a bounded wait, SIGTERM once more, then SIGKILL.
     Gracefully,
     /// SIGKILL: what a crash looks like.
     AtOnce,
@@ -60,7 +60,10 @@ impl Process {
         let Ok(command_line) = std::fs::read(format!("/proc/{pid}/cmdline")) else {
             return false;
         };
-        // a zombie's command line is empty, so a process that died unreaped counts as gone
+        if command_line.is_empty() {
+            // a zombie has no program any more; a process that has just been started has no arguments yet
+            return std::fs::read_link(format!("/proc/{pid}/exe")).is_ok();
+        }
         let config = self.config.as_os_str().as_encoded_bytes();
         command_line.split(|byte| *byte == 0).any(|argument| {
             argument
@@ -109,12 +112,15 @@ impl Process {
             return Ok(());
         };
         if how == Stop::Gracefully {
-            self.signal(pid, Signal::SIGTERM)?;
-            // a stopped process takes no SIGTERM before it continues
-            self.signal(pid, Signal::SIGCONT)?;
-            if self.gone_within(pid, STOP_WAIT_MAX).await {
-                let _ = std::fs::remove_file(&self.pid_file);
-                return Ok(());
+            // a server that is still starting may miss the first; a service that drains takes the second as "now"
+            for _ in 0..2 {
+                self.signal(pid, Signal::SIGTERM)?;
+                // a suspended process takes no SIGTERM before it continues
+                self.signal(pid, Signal::SIGCONT)?;
+                if self.gone_within(pid, STOP_WAIT_MAX / 2).await {
+                    let _ = std::fs::remove_file(&self.pid_file);
+                    return Ok(());
+                }
             }
         }
         self.signal(pid, Signal::SIGKILL)?;
@@ -163,6 +169,39 @@ impl Process {
             text.push_str(line);
         }
         text
+    }
+}
+
+/// Runs a program that ends by itself. When the wait is given up, the program and whatever it started are killed: an
+/// initialisation that goes on alone would fill a directory that nobody wants any more.
+pub(crate) async fn run_to_end(command: &mut Command) -> std::io::Result<Output> {
+    let child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()?;
+    let mut group = Group(
+        child
+            .id()
+            .and_then(|pid| i32::try_from(pid).ok())
+            .map(Pid::from_raw),
+    );
+    let output = child.wait_with_output().await;
+    group.0 = None;
+    output
+}
+
+/// A process group that dies with this value.
+struct Group(Option<Pid>);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if let Some(group) = self.0 {
+            // the only error left is that it has ended already
+            let _ = killpg(group, Signal::SIGKILL);
+        }
     }
 }
 
@@ -255,6 +294,35 @@ mod tests {
         std::fs::write(&process.pid_file, std::process::id().to_string()).unwrap();
         assert_eq!(process.pid(), None);
         process.stop(Stop::AtOnce).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_program_that_is_given_up_takes_its_children_along() {
+        let dir = tempfile::tempdir().unwrap();
+        let pid_file = dir.path().join("grandchild");
+        let script = format!("sh -c 'echo $$ > {}; exec sleep 60' & wait", pid_file.display());
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &script]);
+        let grandchild = tokio::select! {
+            _ = run_to_end(&mut command) => panic!("it should still run"),
+            pid = async {
+                loop {
+                    match std::fs::read_to_string(&pid_file).unwrap_or_default().trim().parse::<u32>() {
+                        Ok(pid) => break pid,
+                        Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+                    }
+                }
+            } => pid,
+        };
+        let alive = || {
+            let state = std::fs::read_to_string(format!("/proc/{grandchild}/stat")).unwrap_or_default();
+            !state.is_empty() && !state.contains(") Z ")
+        };
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while alive() && Instant::now() < deadline {
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        assert!(!alive(), "process {grandchild} is still there");
     }
 
     #[tokio::test]

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use serde::{Deserialize, Serialize};
 
 use super::engine::{EngineChoice, Server};
@@ -128,25 +128,23 @@ impl Record {
     }
 
     async fn changed(mut self, options: &Options) -> anyhow::Result<Record> {
-        let asked = match (options.engine, &options.mysqld) {
-            (EngineChoice::Auto, None) => None,
-            (choice, program) => Some(Server::find(choice, program.as_deref()).await?),
+        let present = self.server.engine;
+        let other = |wanted: &str| {
+            anyhow!(
+                "{} holds a cluster of {present}, not of {wanted}: choose another --dir, or remove it by `infra local down --purge`",
+                self.dir.display()
+            )
         };
-        if let Some(server) = asked {
-            if server.engine != self.server.engine {
-                bail!(
-                    "{} holds a cluster of {}, not of {}: choose another --dir, or remove it by `infra local down --purge`",
-                    self.dir.display(),
-                    self.server.engine,
-                    server.engine
-                );
-            }
-            self.server = server;
-        } else {
-            // the program may have been upgraded, and its options with it
-            let program = self.server.program.clone();
-            self.server = Server::find(EngineChoice::Auto, Some(&program)).await?;
+        if !options.engine.allows(present) {
+            return Err(other("the engine asked for"));
         }
+        // asked again even when it is the same: the program may have been upgraded, and its options with it
+        let program = options.mysqld.as_deref().unwrap_or(&self.server.program);
+        let server = Server::find(EngineChoice::Auto, Some(program)).await?;
+        if server.engine != present {
+            return Err(other(&server.engine.to_string()));
+        }
+        self.server = server;
         let workers = options.workers.unwrap_or(self.workers);
         let base = options.port_base.unwrap_or(self.port_base);
         let moved = base != 0 && base != self.port_base;

@@ -171,8 +171,16 @@ pub(crate) fn write_files(record: &Record) -> anyhow::Result<()> {
     // the operator may have changed it since
     if !users.exists() {
         let entries = USERS.iter().filter_map(|(name, policy)| {
-            let policy = if *policy == "off" { PolicyName::Off } else { PolicyName::Strict };
-            Some((*name, record.passwords.users.get(*name)?.gatekeeper.as_str(), policy))
+            let policy = if *policy == "off" {
+                PolicyName::Off
+            } else {
+                PolicyName::Strict
+            };
+            Some((
+                *name,
+                record.passwords.users.get(*name)?.gatekeeper.as_str(),
+                policy,
+            ))
         });
         write_private(&users, &render::users(entries)?)?;
     }
@@ -206,7 +214,11 @@ pub(crate) async fn start(record: &Record, service: Service, programs: Option<&P
             .with_context(|| format!("{service}: {}", process.log_tail(0)));
     }
     let program = program(service, programs)?;
-    let arguments = ["--config".to_owned(), process.config.display().to_string()];
+    let arguments = [
+        "serve".to_owned(),
+        "--config".to_owned(),
+        process.config.display().to_string(),
+    ];
     process
         .start(&program, &arguments)?
         .ready(READY_WAIT_MAX, || is_ready(record, service))

@@ -12,6 +12,9 @@ use wire::auth::Plugin;
 use super::setting;
 use crate::local::options::{Section, Setting};
 
+/// Whoever takes a sandbox down waits for it.
+const DRAIN_TIMEOUT_MS: u64 = 5_000;
+
 /// A service's file with the operator's settings applied.
 ///
 /// # Errors
@@ -34,7 +37,7 @@ pub fn with_settings<C: Serialize>(
 /// A gatekeeper on loopback, in front of a proxy on the same machine.
 #[must_use]
 pub fn gatekeeper(places: &GatekeeperPlaces<'_>) -> gatekeeper::config::raw::Config {
-    use gatekeeper::config::raw::{Config, Http, Listen, Proxy};
+    use gatekeeper::config::raw::{Config, Http, Limits, Listen, Proxy};
     let proxy = Proxy {
         socket: Some(places.proxy_socket.to_owned()),
         secret_file: Some(places.secret_file.to_owned()),
@@ -47,6 +50,10 @@ pub fn gatekeeper(places: &GatekeeperPlaces<'_>) -> gatekeeper::config::raw::Con
         },
         http: Http {
             address: loopback(places.http_port),
+        },
+        limits: Limits {
+            drain_timeout_ms: DRAIN_TIMEOUT_MS,
+            ..Limits::default()
         },
         ..Config::new(places.state_dir, places.users_file, proxy)
     }
@@ -77,10 +84,15 @@ pub struct GatekeeperPlaces<'a> {
 /// When it cannot be written as TOML.
 pub fn users<'a>(users: impl Iterator<Item = (&'a str, &'a str, PolicyName)>) -> anyhow::Result<String> {
     let entry = |(name, password, policy): (&str, &str, PolicyName)| {
-        let verifiers = Verifiers::make(password.as_bytes(), &[Plugin::NativePassword, Plugin::CachingSha2]);
+        let verifiers = Verifiers::make(
+            password.as_bytes(),
+            &[Plugin::NativePassword, Plugin::CachingSha2],
+        );
         User::new(name, Some(policy), &verifiers)
     };
-    let users = Users { users: users.map(entry).collect() };
+    let users = Users {
+        users: users.map(entry).collect(),
+    };
     Ok(toml::to_string_pretty(&users)?)
 }
 
@@ -121,7 +133,10 @@ pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
             ..Routing::default()
         },
         monitor: Monitor::new(places.monitor, places.monitor_password_file),
-        limits: Limits::default(),
+        limits: Limits {
+            drain_timeout_ms: DRAIN_TIMEOUT_MS,
+            ..Limits::default()
+        },
         nodes: places.nodes.iter().map(node).collect(),
         accounts: places.accounts.iter().map(account).collect(),
     }
