@@ -115,6 +115,13 @@ impl Control {
         Ok(true)
     }
 
+    /// Whether there is a connection, as far as is known.
+    pub(super) fn is_open(&self) -> bool {
+        self.connection
+            .as_ref()
+            .is_some_and(|connection| !connection.is_disconnected())
+    }
+
     /// Runs a statement and takes its rows.
     pub(super) async fn query(&mut self, sql: &str) -> Result<Vec<Row>, ControlError> {
         self.open().await?;

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use super::control::{Control, ControlError, within};
 use super::node::{Address, Node, NodeId};
-use super::{Cluster, Latency};
+use super::{Cluster, Exclusion, Latency};
 use crate::config;
 use crate::config::EchoChoice;
 use crate::metrics::EchoKind;
@@ -85,13 +85,18 @@ impl Latencies {
 
     async fn probe(&mut self) {
         let limit = self.monitor.latency.timeout;
+        let reachable = self.is_reachable();
         let echo = async {
             match &mut self.echo {
+                Some(echo) if echo.kind() == EchoKind::TcpConnect && !reachable => Some(None),
                 Some(echo) => Some(tokio::time::timeout(limit, echo.measure()).await.ok().flatten()),
                 None => None,
             }
         };
-        let (echo, ping) = tokio::join!(echo, ping(&mut self.control, self.monitor.timeout, limit));
+        let (echo, ping) = tokio::join!(
+            echo,
+            ping(&mut self.control, reachable, self.monitor.timeout, limit)
+        );
         let ping_sample = ping.unwrap_or(limit).min(limit);
         let ping_smallest = self.pings.push(ping_sample);
         let echo_smallest = echo.map(|echo| self.echoes.push(echo.unwrap_or(limit).min(limit)));
@@ -111,6 +116,20 @@ impl Latencies {
         if let Some(metrics) = self.cluster.metrics.get(self.id.index()) {
             metrics.latency(kind, latency);
         }
+    }
+
+    /// Whether the monitor gets through. Where it does not, it alone tries, with its back-off: a server
+    /// counts every connection that comes to nothing.
+    fn is_reachable(&self) -> bool {
+        let exclusion = self
+            .cluster
+            .view()
+            .node(self.id)
+            .and_then(|view| view.health.exclusion());
+        !matches!(
+            exclusion,
+            Some(Exclusion::NotCheckedYet | Exclusion::Unreachable | Exclusion::AccessDenied)
+        )
     }
 
     /// Leaves ICMP where it cannot be had, when the operator has left the choice to us.
@@ -151,7 +170,15 @@ impl Latencies {
 }
 
 /// One COM_PING. Opening the connection, where need be, has the bound of a check and is not measured.
-async fn ping(control: &mut Control, open_limit: Duration, limit: Duration) -> Option<Duration> {
+async fn ping(
+    control: &mut Control,
+    may_open: bool,
+    open_limit: Duration,
+    limit: Duration,
+) -> Option<Duration> {
+    if !may_open && !control.is_open() {
+        return None;
+    }
     let measured = async {
         within(open_limit, control.open()).await?;
         within(limit, control.ping()).await

@@ -44,7 +44,7 @@ fn a_change_is_seen_by_the_next_statement_and_not_by_a_running_one() {
     up(&cluster, 1, 100);
     let before = cluster.view();
     cluster.update(NodeId(1), |view| {
-        view.health = Health::Excluded(Exclusion::Lagging)
+        view.health = Health::Excluded(Exclusion::Lagging);
     });
     assert_eq!(before.healthy_workers(), [NodeId(1)]);
     assert_eq!(cluster.view().healthy_workers(), []);
@@ -70,11 +70,11 @@ fn a_nearest_worker_that_leaves_is_replaced_with_the_same_picture() {
     up(&cluster, 1, 200);
     up(&cluster, 2, 20_200);
     cluster.update(NodeId(1), |view| {
-        view.health = Health::Excluded(Exclusion::Unreachable)
+        view.health = Health::Excluded(Exclusion::Unreachable);
     });
     assert_eq!(cluster.view().nearest_worker(), Some(NodeId(2)));
     cluster.update(NodeId(2), |view| {
-        view.health = Health::Excluded(Exclusion::Unreachable)
+        view.health = Health::Excluded(Exclusion::Unreachable);
     });
     assert_eq!(cluster.view().nearest_worker(), None);
 }

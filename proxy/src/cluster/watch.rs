@@ -23,6 +23,14 @@ use crate::config;
 /// is back, and a failed attempt costs little.
 const BACK_OFF_MAX: Duration = Duration::from_secs(2);
 
+/// The same for a node that accepts connections and then says nothing, after [`SILENT_CHECKS_MAX`] checks.
+/// Once it goes on, it counts each connection that was given up as a failed handshake, and MySQL blocks a
+/// host after `max_connect_errors` (100) of them.
+const BACK_OFF_SILENT: Duration = Duration::from_secs(10);
+
+/// About a minute and a half.
+const SILENT_CHECKS_MAX: u32 = 30;
+
 /// Which statements a server understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Dialect {
@@ -48,6 +56,7 @@ pub(super) struct Watch {
     dialect: Option<Dialect>,
     history: HealthHistory,
     failures: u32,
+    silent_checks: u32,
 }
 
 impl Watch {
@@ -58,6 +67,7 @@ impl Watch {
             monitor: monitor.clone(),
             dialect: None,
             failures: 0,
+            silent_checks: 0,
             cluster,
             id,
             node,
@@ -84,13 +94,20 @@ impl Watch {
     }
 
     fn pause(&self) -> Duration {
+        if self.silent_checks > SILENT_CHECKS_MAX {
+            return BACK_OFF_SILENT.max(self.monitor.interval);
+        }
         let doubled = self.monitor.interval.saturating_mul(1 << self.failures.min(8));
         doubled.min(BACK_OFF_MAX).max(self.monitor.interval)
     }
 
     async fn check_once(&mut self) {
         let limit = self.monitor.timeout;
-        let checked = within(limit, self.check_on_an_open_connection()).await;
+        let checked = Box::pin(within(limit, self.check_on_an_open_connection())).await;
+        self.silent_checks = match &checked {
+            Err(ControlError::Timeout(_)) => self.silent_checks.saturating_add(1),
+            _ => 0,
+        };
         if let Err(error) = &checked {
             self.failures = self.failures.saturating_add(1);
             if !matches!(error, ControlError::Server { .. }) {

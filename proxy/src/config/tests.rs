@@ -29,6 +29,21 @@ const COMPLETE: &str = r#"
     password-file = "password"
 "#;
 
+/// An authority without a purpose; its key was thrown away.
+const CERTIFICATE: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBjjCCATWgAwIBAgIUbNAWOMh+BEZx4Etcqj/VcqGHmfcwCgYIKoZIzj0EAwIw
+HDEaMBgGA1UEAwwRZXhhbXBsZSBhdXRob3JpdHkwIBcNMjYxMTIxMTAxMzUxWhgP
+MjEyNjEwMjgxMDEzNTFaMBwxGjAYBgNVBAMMEWV4YW1wbGUgYXV0aG9yaXR5MFkw
+EwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEvjlcke00jf2yD5CIXua/aUiqnyxFTE8c
+WJ9HFf0gtbxqMprXvlInV2Y1HfqCwGShhvBNBco5QomqO3R+n+2+XaNTMFEwHQYD
+VR0OBBYEFBj94q2ltbgkPAINICIFofBY5vm0MB8GA1UdIwQYMBaAFBj94q2ltbgk
+PAINICIFofBY5vm0MA8GA1UdEwEB/wQFMAMBAf8wCgYIKoZIzj0EAwIDRwAwRAIg
+MUPGC7JWGhFeeSBb68LgMPVqGVjTqrst5P4vOOQSflwCIGTXZSTdkhr88eqvzRc+
+pI8A+iYU6Vic2N2GBZcO6UPw
+-----END CERTIFICATE-----
+";
+
 fn directory() -> tempfile::TempDir {
     let directory = tempfile::tempdir().unwrap();
     for (name, content) in [("secret", "0123456789abcdef\n"), ("password", "monitors own\n")] {
@@ -191,4 +206,55 @@ fn neither_secrets_nor_their_files_content_are_printed() {
     let printed = format!("{config:?}");
     assert!(!printed.contains("monitors own") && !printed.contains("0123456789abcdef"));
     assert!(printed.contains("[redacted]"));
+}
+
+/// An example in a folder with every file that it names.
+fn example(name: &str) -> Config {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples");
+    let directory = directory();
+    for secret in ["gatekeeper.secret", "monitor.password", "app.password"] {
+        let path = directory.path().join(secret);
+        fs::copy(directory.path().join("secret"), &path).unwrap();
+    }
+    for file in ["proxy.crt", "proxy.key", "gatekeeper-ca.crt"] {
+        fs::write(directory.path().join(file), "").unwrap();
+    }
+    fs::write(directory.path().join("nodes-ca.crt"), CERTIFICATE).unwrap();
+    let path = directory.path().join("proxy.toml");
+    fs::copy(examples.join(name), &path).unwrap();
+    Config::load(&path).unwrap_or_else(|error| panic!("{error}"))
+}
+
+#[test]
+fn the_example_shows_the_defaults() {
+    let config = example("proxy.toml");
+    let defaults = load(COMPLETE).unwrap();
+    assert_eq!(config.limits, defaults.limits);
+    assert_eq!(config.monitor.latency, defaults.monitor.latency);
+    assert_eq!(config.monitor.interval, defaults.monitor.interval);
+    assert_eq!(config.monitor.timeout, defaults.monitor.timeout);
+    assert_eq!(config.monitor.recover_checks, defaults.monitor.recover_checks);
+    assert_eq!(config.monitor.lag_max, defaults.monitor.lag_max);
+    assert_eq!((config.strategy, config.http), (defaults.strategy, defaults.http));
+}
+
+#[test]
+fn the_remote_example_is_sound() {
+    let config = example("proxy-remote.toml");
+    assert!(config.gatekeeper.tls.is_some() && config.gatekeeper.secret.is_some());
+    assert_eq!(config.strategy, Strategy::Ping);
+    assert!(
+        config
+            .nodes
+            .iter()
+            .all(|node| matches!(node.peer_tls(), peer::connect::TlsPolicy::Required(_)))
+    );
+}
+
+#[test]
+fn a_ca_that_is_none_is_a_problem_of_its_node() {
+    let text = COMPLETE.replacen("port = 3307", "port = 3307\ntls = \"verify\"\nca = \"secret\"", 1);
+    assert_eq!(places(&text), ["node[0].tls"]);
+    let without = COMPLETE.replacen("port = 3307", "port = 3307\ntls = \"verify\"", 1);
+    assert_eq!(places(&without), ["node[0].ca"]);
 }
