@@ -218,7 +218,7 @@ impl Metrics {
 }
 
 /// The handle of one value of a closed set; both arrays have the set's order.
-fn of<'a, T: PartialEq>(handles: &'a [Counter], all: &[T], value: T) -> Option<&'a Counter> {
+fn of<'a, T: Copy + PartialEq>(handles: &'a [Counter], all: &[T], value: T) -> Option<&'a Counter> {
     let index = all.iter().position(|known| *known == value)?;
     handles.get(index)
 }

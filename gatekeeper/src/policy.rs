@@ -87,9 +87,10 @@ pub fn decide(facts: &Facts, profile: Profile) -> Verdict {
 pub fn decide_unreadable(profile: Profile) -> Verdict {
     match (profile.policy, profile.mode) {
         (PolicyName::Off, _) => Verdict::Allow(Permit::new()),
-        (PolicyName::Strict, PolicyMode::Detect) => {
-            Verdict::Detect { permit: Permit::new(), refusal: Refusal::of(Rule::UnknownReading) }
-        }
+        (PolicyName::Strict, PolicyMode::Detect) => Verdict::Detect {
+            permit: Permit::new(),
+            refusal: Refusal::of(Rule::UnknownReading),
+        },
         (PolicyName::Strict, PolicyMode::Enforce) => Verdict::Refuse(Refusal::of(Rule::UnknownReading)),
     }
 }

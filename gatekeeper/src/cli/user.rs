@@ -80,9 +80,9 @@ fn list(users: &[crate::users::raw::User], out: &mut impl Write) -> io::Result<(
 
 fn verifiers(target: &Target, new: &NewPassword) -> Result<Verifiers, Failure> {
     let password = if new.password_stdin {
-        first_line(io::stdin().lock()).map_err(unreadable)?
+        first_line(io::stdin().lock()).map_err(|error| unreadable(&error))?
     } else if io::stdin().is_terminal() {
-        ask(&target.name).map_err(unreadable)?
+        ask(&target.name).map_err(|error| unreadable(&error))?
     } else {
         return Err(
             Failure::new(Code::Usage, "there is no terminal to ask for the password at")
@@ -93,7 +93,7 @@ fn verifiers(target: &Target, new: &NewPassword) -> Result<Verifiers, Failure> {
     Ok(Verifiers::make(&password, new.plugin.plugins()))
 }
 
-fn unreadable(error: io::Error) -> Failure {
+fn unreadable(error: &io::Error) -> Failure {
     Failure::new(Code::Data, format!("cannot read the password: {error}"))
 }
 
