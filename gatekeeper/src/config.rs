@@ -158,7 +158,6 @@ impl Config {
                 daemon::exit::Code::Config,
                 format!("{}: {problems}", path.display()),
             )
-            .next_step(format!("gatekeeper check-config --config {}", path.display()))
         })
     }
 

@@ -103,12 +103,7 @@ impl Gate {
     /// TLS, compression and passwords end here. `None` while nothing is known of the servers.
     pub fn greeting(&self, connection_id: ConnectionId) -> Option<Greeting> {
         let facts = self.greetings.facts()?;
-        let tls = if self.config.tls == Tls::Off {
-            Capabilities::NONE
-        } else {
-            Capabilities::SSL
-        };
-        let capabilities = facts.capabilities.without(ENDS_HERE) | ALWAYS_HERE | tls;
+        let capabilities = to_clients(facts.capabilities, self.config.tls != Tls::Off);
         let mariadb = !capabilities.has(Capabilities::LONG_PASSWORD);
         // the servers' own defaults: most clients answer it without another round trip
         let plugin = if mariadb {
@@ -126,6 +121,16 @@ impl Gate {
             auth_plugin: plugin.name().as_bytes().to_vec(),
         })
     }
+}
+
+/// What clients are offered of what the servers can do.
+fn to_clients(servers: Capabilities, tls: bool) -> Capabilities {
+    let tls = if tls {
+        Capabilities::SSL
+    } else {
+        Capabilities::NONE
+    };
+    servers.without(ENDS_HERE) | ALWAYS_HERE | tls
 }
 
 /// Capabilities between the proxy and us, of which the client's side has its own or none.
@@ -224,6 +229,19 @@ mod tests {
         ids.counter.store(u32::MAX - 1, Ordering::Relaxed);
         assert_eq!(ids.next().number(), 0x7fff_ffff);
         assert_eq!(ids.next().number(), 0x7f00_0000);
+    }
+
+    #[test]
+    fn clients_are_offered_what_the_servers_can_do_but_our_tls_and_no_compression() {
+        let mariadb = Capabilities::DEPRECATE_EOF | Capabilities::MARIADB_STMT_BULK;
+        let servers = mariadb | Capabilities::COMPRESS | Capabilities::SSL;
+        assert_eq!(to_clients(servers, false), mariadb | ALWAYS_HERE);
+        assert_eq!(
+            to_clients(mariadb, true),
+            mariadb | ALWAYS_HERE | Capabilities::SSL
+        );
+        // MariaDB is known by its absence
+        assert!(!to_clients(mariadb, true).has(Capabilities::LONG_PASSWORD));
     }
 
     #[test]

@@ -189,11 +189,15 @@ impl Metrics {
 
     /// What a shard's cache has counted since `before`.
     pub fn cache(&self, before: CacheCounts, now: CacheCounts) {
-        self.cache_hits.increment(now.hits.saturating_sub(before.hits));
-        self.cache_misses
-            .increment(now.misses.saturating_sub(before.misses));
-        self.cache_uncached
-            .increment(now.uncached.saturating_sub(before.uncached));
+        for (counter, before, now) in [
+            (&self.cache_hits, before.hits, now.hits),
+            (&self.cache_misses, before.misses, now.misses),
+            (&self.cache_uncached, before.uncached, now.uncached),
+        ] {
+            if now > before {
+                counter.increment(now - before);
+            }
+        }
     }
 
     /// The users file was read again.

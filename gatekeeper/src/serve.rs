@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::Config;
+use crate::facts;
 use crate::gate::Gate;
 use crate::users::UserDirectory;
 
@@ -108,7 +109,16 @@ where
     for listener in listeners {
         let (gate, session) = (Arc::clone(&gate), session.clone());
         let drain = gate.drain.clone();
-        let handler = move |accepted| session(accepted, Arc::clone(&gate));
+        let handler = move |accepted| {
+            let gate = Arc::clone(&gate);
+            // boxed first: a future that is captured and then awaited would be kept twice
+            let session = Box::pin(session(accepted, Arc::clone(&gate)));
+            async move {
+                facts::prepare_shard(gate.config.limits.facts_cache_bytes_max, &gate.metrics);
+                drop(gate);
+                session.await;
+            }
+        };
         doors.spawn(listener.serve(Arc::clone(&shards), limit.clone(), drain, handler));
     }
     let end = tokio::select! {
