@@ -1,5 +1,5 @@
 //! What is counted. Handles are resolved once, at the start: nothing is looked up by name on a statement's
-//! path. Names and meanings: [`describe`].
+//! path. Names and meanings: `describe` below.
 
 use std::time::Duration;
 
