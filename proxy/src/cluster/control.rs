@@ -82,10 +82,10 @@ pub(super) struct Control {
 }
 
 impl Control {
-    /// Nothing is opened yet. `purpose` is what the server's process list shows.
-    pub(super) fn new(node: &Node, monitor: &config::Monitor, purpose: &'static str) -> Self {
+    /// Nothing is opened yet.
+    pub(super) fn new(node: &Node, monitor: &config::Monitor) -> Self {
         Self {
-            opts: options(node, monitor, purpose),
+            opts: options(node, monitor),
             tls: node.tls.mode,
             connection: None,
         }
@@ -177,7 +177,7 @@ pub(super) async fn within<T>(
         .unwrap_or(Err(ControlError::Timeout(limit)))
 }
 
-fn options(node: &Node, monitor: &config::Monitor, purpose: &'static str) -> Opts {
+fn options(node: &Node, monitor: &config::Monitor) -> Opts {
     let password = String::from_utf8_lossy(monitor.password.expose()).into_owned();
     let builder = OptsBuilder::default()
         .user(Some(monitor.user.as_str()))
@@ -189,8 +189,7 @@ fn options(node: &Node, monitor: &config::Monitor, purpose: &'static str) -> Opt
         .max_allowed_packet(Some(PACKET_BYTES_MAX))
         .wait_timeout(Some(WAIT_TIMEOUT_S))
         .setup(vec![format!("SET SESSION wait_timeout = {WAIT_TIMEOUT_S}")])
-        .stmt_cache_size(0)
-        .connect_attribute("program_name", purpose);
+        .stmt_cache_size(0);
     let builder = match &node.address {
         Address::Tcp { host, port } => builder.ip_or_hostname(host.as_str()).tcp_port(*port),
         Address::Unix(path) => builder.socket(Some(path.to_string_lossy())),

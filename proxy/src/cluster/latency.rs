@@ -48,7 +48,7 @@ pub(super) struct Latencies {
 impl Latencies {
     pub(super) fn new(cluster: Arc<Cluster>, id: NodeId, node: Arc<Node>, monitor: &config::Monitor) -> Self {
         Self {
-            control: Control::new(&node, monitor, "proxy latency"),
+            control: Control::new(&node, monitor),
             echo: None,
             echoes: Window::new(monitor.latency.window),
             pings: Window::new(monitor.latency.window),

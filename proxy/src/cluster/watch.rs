@@ -62,7 +62,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(cluster: Arc<Cluster>, id: NodeId, node: Arc<Node>, monitor: &config::Monitor) -> Self {
         Self {
-            control: Control::new(&node, monitor, "proxy monitor"),
+            control: Control::new(&node, monitor),
             history: HealthHistory::new(monitor.recover_checks),
             monitor: monitor.clone(),
             dialect: None,
@@ -175,7 +175,7 @@ impl Watch {
     async fn check(&mut self) -> Result<Checked, ControlError> {
         let dialect = match self.dialect {
             Some(dialect) => dialect,
-            None => self.get_acquainted().await?,
+            None => self.meet().await?,
         };
         let state = self.control.query(state_of(dialect)).await?;
         let mut state = state.first().map(texts).unwrap_or_default().into_iter();
@@ -195,7 +195,7 @@ impl Watch {
     }
 
     /// Who is there? Asked once for each connection.
-    async fn get_acquainted(&mut self) -> Result<Dialect, ControlError> {
+    async fn meet(&mut self) -> Result<Dialect, ControlError> {
         const WHO: &str = "SELECT VERSION(), @@version_comment, \
                            @@global.character_set_server, @@global.collation_server";
         let row = self.control.query(WHO).await?;
