@@ -40,6 +40,16 @@ pub enum Command {
 }
 
 impl Command {
+    /// A command of the given payload.
+    pub fn of_payload(payload: Vec<u8>) -> Self {
+        if payload.len() >= PACKET_PAYLOAD_BYTES_MAX {
+            return Command::Split(payload);
+        }
+        let mut packet = Vec::with_capacity(payload.len() + PACKET_HEADER_BYTES);
+        wire::frame::encode(&payload, 0, &mut packet);
+        Command::Packet(Chunk::of(&packet))
+    }
+
     /// The payload, its first byte (the command code) included.
     #[inline]
     pub fn payload(&self) -> &[u8] {

@@ -15,7 +15,7 @@ use wire::limits::PACKET_PAYLOAD_BYTES_MAX;
 use wire::reply::{Control, Piece, Progress};
 
 use crate::chunk::Chunk;
-use crate::inbox::Command;
+use crate::inbox::{Command, Inbox, InboxError};
 
 /// Which side of a relay failed, and how.
 #[derive(Debug, Error)]
@@ -81,6 +81,11 @@ impl Outbox {
     /// Whether bytes are waiting that belong to no reply.
     pub fn has_bytes(&self) -> bool {
         self.pending.is_some()
+    }
+
+    /// Drops a packet that was withheld; it was the last of its reply.
+    pub fn discard_withheld(&mut self) {
+        self.pending = None;
     }
 
     /// Passes one reply (or the part of it up to an upload) from `from` to `to`; without `to` it is read and dropped.
@@ -201,6 +206,35 @@ fn look(
     }
     moved.sequence = progress.sequence();
     Ok(pass)
+}
+
+/// Passes the client's file on, packet by packet, up to and with the empty packet that ends it.
+pub async fn upload<C, S>(inbox: &mut Inbox, client: &mut C, server: &mut S) -> Result<(), UploadError>
+where
+    C: AsyncRead + Unpin,
+    S: AsyncWrite + Unpin,
+{
+    loop {
+        let (chunk, header) = inbox.any_packet(client).await?;
+        server
+            .write_all(chunk.filled())
+            .await
+            .map_err(UploadError::Server)?;
+        if header.payload_bytes == 0 {
+            return server.flush().await.map_err(UploadError::Server);
+        }
+    }
+}
+
+/// Why a file did not arrive.
+#[derive(Debug, Error)]
+pub enum UploadError {
+    /// The client stopped, or sent what is no packet.
+    #[error(transparent)]
+    Client(#[from] InboxError),
+    /// The server is gone.
+    #[error("failed to pass the file on: {0}")]
+    Server(io::Error),
 }
 
 /// Sends a command on.
