@@ -164,7 +164,7 @@ const BLANKS: &[&str] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_bytes_panic(bytes in vec(any::<u8>(), 0..200), mode in modes()) {
@@ -198,7 +198,9 @@ proptest! {
         let text = bits.join(glue);
         let (mut once, mut twice) = (Vec::new(), Vec::new());
         let scan = fingerprint(text.as_bytes(), mode, &mut once);
-        prop_assume!(scan.doubt.is_none());
+        if scan.doubt.is_some() {
+            return Ok(());
+        }
         let again = fingerprint(&once, mode, &mut twice);
         prop_assert_eq!(again.doubt, None);
         prop_assert_eq!(String::from_utf8_lossy(&once), String::from_utf8_lossy(&twice));

@@ -22,7 +22,7 @@ pub(super) fn judge(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFacts
             "DROP" => dropped(tokens, at, facts),
             // TRUNCATE(x, d) is a function
             "TRUNCATE" if tokens.kind(at + 1) != Some(TokenKind::Open) => {
-                facts.dangers.insert(Danger::Truncate)
+                facts.dangers.insert(Danger::Truncate);
             }
             // ON DELETE …, BEFORE DELETE ON t, AFTER DELETE ON t
             "DELETE" | "UPDATE" if !names_an_event(tokens, at) => {

@@ -93,7 +93,7 @@ fn assignment(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFacts) -> O
         let name = tokens.bytes(0).get(1..).unwrap_or_default();
         let quoted = matches!(name.first(), Some(b'`' | b'\'' | b'"'));
         let name: Box<[u8]> = if quoted { unquote(name) } else { name.into() };
-        return assigned(judge, tokens, 1, VariableScope::User, name);
+        return assigned(judge, tokens, 1, VariableScope::User, &name);
     }
     // NAMES utf8 behind a comma
     if tokens.is(0, "NAMES") && !is_assignment(tokens, 1) {
@@ -125,7 +125,7 @@ fn assignment(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFacts) -> O
         name = tokens.name(behind + 1)?;
         behind += 2;
     }
-    assigned(judge, tokens, behind, scope, name)
+    assigned(judge, tokens, behind, scope, &name)
 }
 
 /// The scope that is written, and the place of the variable's name.
@@ -154,7 +154,7 @@ fn assigned(
     tokens: Tokens<'_>,
     at: usize,
     scope: VariableScope,
-    name: Box<[u8]>,
+    name: &[u8],
 ) -> Option<Assignment> {
     if !is_assignment(tokens, at) || tokens.len() <= at + 1 {
         return None;

@@ -300,9 +300,7 @@ fn follows_operand(tokens: Tokens<'_>, at: usize) -> bool {
             | TokenKind::UserVariable,
         ) => true,
         Some(TokenKind::Word) => {
-            !tokens.is_any(before, &BEFORE_VALUE)
-                && !tokens.is_any(before, &BEFORE_VALUE_TOO)
-                && !(before > 0 && tokens.is(before, "AS") && tokens.is_any(before - 1, &["TIMESTAMP", "OF"]))
+            !(tokens.is_any(before, &BEFORE_VALUE) || tokens.is_any(before, &BEFORE_VALUE_TOO))
         }
         _ => false,
     }
