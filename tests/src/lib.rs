@@ -1,1 +1,33 @@
-//! harness
+//! The harness of the tests that need real servers.
+//!
+//! ```text
+//! cluster   one per engine and run, shared by every test; `cluster::own` for tests that break nodes
+//! keeper    the process that starts a cluster, and takes it down when its users are gone, however they went
+//! pair      a gatekeeper and a proxy of one test, in front of the shared nodes
+//! door      where clients come in, and who they are
+//! program   stock clients and sysbench, as processes
+//! raw_client, scripted_server, relay   bytes, faults and delays that real programs do not produce at will
+//! node_log  what the nodes themselves wrote down
+//! scrape    /metrics, /live, /ready
+//! eventually   waiting without sleeping
+//! ```
+
+pub mod cluster;
+pub mod door;
+pub mod each_engine;
+pub mod eventually;
+pub mod keeper;
+pub mod node_log;
+pub mod pair;
+pub mod program;
+pub mod raw_client;
+pub mod relay;
+pub mod runner;
+pub mod scrape;
+pub mod scripted_server;
+
+pub use cluster::Cluster;
+pub use door::Door;
+pub use eventually::{SOON, eventually};
+pub use infra::local::Engine;
+pub use pair::Pair;
