@@ -96,27 +96,22 @@ impl ServerError {
         )
     }
 
-    /// 2003: the next hop cannot be reached; nothing was sent.
+    /// 1429: the next hop cannot be reached; nothing was sent.
+    ///
+    /// Not 2003: numbers from 2000 to 2999 are the clients' own, and MariaDB's library takes a packet with
+    /// one of them for malformed.
     pub fn cannot_connect(what: &str) -> Self {
-        Self::new(
-            2003,
-            b"HY000",
-            format!("Can't connect to {what}; nothing was run, try again shortly"),
-        )
+        Self::new(1429, b"HY000", format!("Can't connect to {what}; nothing was run, try again shortly"))
     }
 
-    /// 2013: the next hop was lost while a statement ran.
+    /// 1158: the next hop was lost while a statement ran. Not 2013, for the same reason.
     pub fn lost_connection(what: &str, outcome_unknown: bool) -> Self {
         let outcome = if outcome_unknown {
             "; the statement's outcome is unknown, check before running it again"
         } else {
             ""
         };
-        Self::new(
-            2013,
-            b"HY000",
-            format!("Lost connection to {what} during query{outcome}"),
-        )
+        Self::new(1158, b"08S01", format!("Lost connection to {what} during query{outcome}"))
     }
 
     /// Appends the ERR packet with sequence number `sequence`; returns the number that follows.
