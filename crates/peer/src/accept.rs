@@ -8,31 +8,22 @@
 
 mod account;
 mod hashing;
+mod line;
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::time::Instant;
 use wire::ServerError;
 use wire::auth::ServerKey;
-use wire::handshake::{
-    ChangeUser, FirstStep, Greeting, HandshakeResponse, Identify, Nonce, Proof, ServerLogin, ServerStep,
-};
-use wire::limits::PRE_AUTH_PACKET_BYTES_MAX;
+use wire::handshake::{ChangeUser, Greeting, HandshakeResponse, Identify, Nonce, Proof, ServerStep};
 
 pub use self::account::{Accounts, Credential};
 use self::hashing::Hashing;
+pub(crate) use self::line::{Line, greet};
 pub use crate::error::{LoginError, Reason};
-use crate::exchange::{self, Received};
 use crate::stream::{Stream, TlsFacts};
 use crate::tls::Acceptor;
-
-/// Bytes of a stranger that are read and dropped so that it can read our ERR before the connection goes.
-const LINGER_BYTES_MAX: u64 = 64 * 1024;
-
-/// How long that may take.
-const LINGER: Duration = Duration::from_secs(1);
 
 /// Random bytes for a greeting.
 pub fn fresh_nonce() -> Nonce {
@@ -99,10 +90,8 @@ impl<A: Accounts> Authenticator<A> {
         greeting: &Greeting,
         host: &str,
     ) -> Result<LoggedIn, LoginError> {
-        let login = Box::pin(self.greet_and_prove(stream, greeting, host));
-        tokio::time::timeout(self.settings.deadline, login)
-            .await
-            .unwrap_or_else(|_| Err(too_late()))
+        // the exchange's state is large and short-lived, the caller's future small and long-lived
+        Box::pin(self.greet_and_prove(stream, greeting, host)).await
     }
 
     /// COM_CHANGE_USER: the client proves who it is from now on; returns the number of the OK or ERR that the
@@ -115,26 +104,25 @@ impl<A: Accounts> Authenticator<A> {
         host: &str,
     ) -> Result<u8, LoginError> {
         let (credential, known) = self.find(&change.user);
-        let mut line = Line { stream, sequence };
-        let exchange = async {
-            let step = change.prove(
-                &credential.plugins(),
-                fresh_nonce(),
-                line.stream.transport(),
-                sequence,
-            )?;
+        let mut line = Line {
+            stream,
+            sequence,
+            deadline: self.deadline(),
+        };
+        let exchange = Box::pin(async {
+            let transport = line.stream.transport();
+            let step = change.prove(&credential.plugins(), fresh_nonce(), transport, sequence)?;
             self.prove(&mut line, step, &credential, known, &change.user, host)
                 .await
-        };
-        let exchange = Box::pin(exchange);
-        let result = match tokio::time::timeout(self.settings.deadline, exchange).await {
-            Ok(result) => result,
-            Err(_) => Err(too_late()),
-        };
-        match result {
+        });
+        match exchange.await {
             Ok(sequence) => Ok(sequence),
-            Err(error) => Err(tell(line, error, Some(&change.user)).await),
+            Err(error) => Err(line.tell(error, Some(&change.user)).await),
         }
+    }
+
+    fn deadline(&self) -> Instant {
+        Instant::now() + self.settings.deadline
     }
 
     async fn greet_and_prove(
@@ -143,10 +131,12 @@ impl<A: Accounts> Authenticator<A> {
         greeting: &Greeting,
         host: &str,
     ) -> Result<LoggedIn, LoginError> {
-        let (mut stream, identify) = greet(stream, greeting, self.settings.tls.as_ref()).await?;
+        let (deadline, acceptor) = (self.deadline(), self.settings.tls.as_ref());
+        let (mut stream, identify) = greet(stream, greeting, acceptor, deadline).await?;
         let mut line = Line {
             stream: &mut stream,
             sequence: identify.sequence(),
+            deadline,
         };
         let user = identify.response.user.clone();
         match self.prove_account(&mut line, *identify, host).await {
@@ -160,7 +150,7 @@ impl<A: Accounts> Authenticator<A> {
                     tls,
                 })
             }
-            Err(error) => Err(tell(line, error, Some(&user)).await),
+            Err(error) => Err(line.tell(error, Some(&user)).await),
         }
     }
 
@@ -221,7 +211,10 @@ impl<A: Accounts> Authenticator<A> {
                 }
                 ServerStep::Verify(Proof::Fast(proof)) => proof.full_authentication(),
                 ServerStep::Verify(Proof::Full { password, sequence }) => {
-                    break (self.hashing.verify(credential, password).await?, sequence);
+                    break (
+                        line.wait(self.hashing.verify(credential, password)).await??,
+                        sequence,
+                    );
                 }
                 ServerStep::Verify(Proof::Encrypted {
                     nonce,
@@ -234,7 +227,10 @@ impl<A: Accounts> Authenticator<A> {
                         .key
                         .decrypt_password(nonce, &block)
                         .unwrap_or_default();
-                    break (self.hashing.verify(credential, password).await?, sequence);
+                    break (
+                        line.wait(self.hashing.verify(credential, password)).await??,
+                        sequence,
+                    );
                 }
             };
             line.write(&bytes).await?;
@@ -251,40 +247,6 @@ impl<A: Accounts> Authenticator<A> {
     }
 }
 
-/// Greets, takes TLS up when the client asks for it, and lets it say who it is.
-pub(crate) async fn greet(
-    mut stream: Stream,
-    greeting: &Greeting,
-    acceptor: Option<&Acceptor>,
-) -> Result<(Stream, Box<Identify>), LoginError> {
-    let mut bytes = Vec::new();
-    let login = ServerLogin::greet(greeting, stream.transport(), &mut bytes);
-    exchange::write(&mut stream, &bytes).await?;
-    let mut line = Line {
-        stream: &mut stream,
-        sequence: 1,
-    };
-    let login = match line.identify(login).await {
-        Ok(FirstStep::Identify(identify)) => return Ok((stream, identify)),
-        Ok(FirstStep::StartTls(login)) => login,
-        Err(error) => return Err(tell(line, error, None).await),
-    };
-    let Some(acceptor) = acceptor else {
-        return Err(LoginError::internal("the greeting offers TLS that is not set up"));
-    };
-    let failed = |error: io::Error| LoginError::new(Reason::TlsFailed, None, error.to_string());
-    stream = acceptor.accept(stream).await.map_err(failed)?;
-    let mut line = Line {
-        stream: &mut stream,
-        sequence: 2,
-    };
-    match line.identify(login).await {
-        Ok(FirstStep::Identify(identify)) => Ok((stream, identify)),
-        Ok(FirstStep::StartTls(_)) => Err(LoginError::internal("TLS was asked for twice")),
-        Err(error) => Err(tell(line, error, None).await),
-    }
-}
-
 fn tls_required() -> LoginError {
     let told = ServerError::new(
         3159,
@@ -296,57 +258,6 @@ fn tls_required() -> LoginError {
         Some(told),
         "a plain connection where a secure one is required",
     )
-}
-
-/// Servers close without a word: MariaDB 10.11 resets the connection, and so does this.
-pub(crate) fn too_late() -> LoginError {
-    LoginError::new(Reason::Timeout, None, "the client took too long")
-}
-
-/// A stream and the number of the next packet on it.
-pub(crate) struct Line<'a> {
-    pub(crate) stream: &'a mut Stream,
-    pub(crate) sequence: u8,
-}
-
-impl Line<'_> {
-    pub(crate) async fn identify(&mut self, login: ServerLogin) -> Result<FirstStep, LoginError> {
-        let packet = self.read().await?;
-        Ok(login.on_packet(packet.packet())?)
-    }
-
-    async fn read(&mut self) -> Result<Received, LoginError> {
-        let received = exchange::read_numbered(self.stream, self.sequence, PRE_AUTH_PACKET_BYTES_MAX).await?;
-        self.sequence = self.sequence.wrapping_add(1);
-        Ok(received)
-    }
-
-    /// Writes one packet.
-    async fn write(&mut self, packet: &[u8]) -> Result<(), LoginError> {
-        exchange::write(self.stream, packet).await?;
-        self.sequence = self.sequence.wrapping_add(1);
-        Ok(())
-    }
-}
-
-/// Tells the client why it cannot come in, if there is something to tell.
-pub(crate) async fn tell(line: Line<'_>, mut error: LoginError, user: Option<&[u8]>) -> LoginError {
-    error.user = user.map(Vec::from);
-    let Some(told) = &error.told else { return error };
-    let mut bytes = Vec::new();
-    told.encode(line.sequence, &mut bytes);
-    let sent = tokio::time::timeout(LINGER, async {
-        exchange::write(line.stream, &bytes).await?;
-        line.stream.shutdown().await?;
-        if error.reason == Reason::BadHandshake {
-            // closing over unread bytes resets the connection, and the reset overtakes our words
-            tokio::io::copy(&mut line.stream.take(LINGER_BYTES_MAX), &mut tokio::io::sink()).await?;
-        }
-        io::Result::Ok(())
-    });
-    // who does not listen has been told all the same
-    let _ = sent.await;
-    error
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use wire::auth::{Password, Plugin, caching_sha2, native_password};
 use wire::handshake::{AuthSwitchRequest, HandshakeResponse};
+use wire::limits::PRE_AUTH_PACKET_BYTES_MAX;
 use wire::reply::{ErrPacket, OkPacket};
 use wire::{Capabilities, StatusFlags, frame};
 
 use super::*;
 use crate::connect::{self, ConnectError, LoginRequest, ServerConnection, TlsPolicy};
+use crate::exchange;
 use crate::tls::Connector;
 
 struct Table(HashMap<&'static str, Arc<Credential>>);
@@ -295,7 +298,10 @@ async fn a_client_that_stops_half_way_is_let_go_in_time() {
     for bytes in [&b""[..], b"\xb4\0\0\x01", b"\xb4\0\0\x01\x8c\xa2", b"\x20\0\0"] {
         let (error, answer) = send_raw(&gate, bytes, false).await;
         assert_eq!(error.reason, Reason::Timeout);
-        assert_eq!(answer, b"", "servers say nothing either");
+        // in MySQL's words
+        let err = ErrPacket::decode(&answer[4..]).unwrap();
+        assert_eq!((err.code, &err.sql_state), (1159, b"08S01"));
+        assert_eq!(err.message, b"Got timeout reading communication packets");
     }
 }
 

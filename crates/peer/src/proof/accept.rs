@@ -3,13 +3,14 @@
 use std::io;
 use std::time::Duration;
 
+use tokio::time::Instant;
 use wire::frame;
 use wire::handshake::{Greeting, HandshakeResponse};
 use wire::reply::OkPacket;
 use wire::{Capabilities, ServerError, StatusFlags};
 
 use super::{HopIdentity, PLUGIN, Secret, mac};
-use crate::accept::{Line, greet, tell, too_late};
+use crate::accept::{Line, greet};
 use crate::error::{LoginError, Reason};
 use crate::exchange;
 use crate::stream::Stream;
@@ -48,10 +49,8 @@ pub async fn accept(
         auth_plugin: PLUGIN.to_vec(),
         ..greeting.clone()
     };
-    let login = Box::pin(greet_and_check(stream, &greeting, secret, acceptor));
-    tokio::time::timeout(deadline, login)
-        .await
-        .unwrap_or_else(|_| Err(too_late()))
+    let deadline = Instant::now() + deadline;
+    Box::pin(greet_and_check(stream, &greeting, secret, acceptor, deadline)).await
 }
 
 async fn greet_and_check(
@@ -59,8 +58,9 @@ async fn greet_and_check(
     greeting: &Greeting,
     secret: Option<&Secret>,
     acceptor: Option<&Acceptor>,
+    deadline: Instant,
 ) -> Result<HopAccepted, LoginError> {
-    let (mut stream, identify) = greet(stream, greeting, acceptor).await?;
+    let (mut stream, identify) = greet(stream, greeting, acceptor, deadline).await?;
     let sequence = identify.sequence();
     let response = identify.response;
     let proven = match (secret, acceptor) {
@@ -73,15 +73,12 @@ async fn greet_and_check(
     let Some((identity, proof)) = proof else {
         let told = ServerError::new(1045, b"28000", "this proxy accepts its gatekeeper only");
         let error = LoginError::new(Reason::NotProven, Some(told), "not proven to be the gatekeeper");
-        return Err(tell(
-            Line {
-                stream: &mut stream,
-                sequence,
-            },
-            error,
-            None,
-        )
-        .await);
+        let line = Line {
+            stream: &mut stream,
+            sequence,
+            deadline,
+        };
+        return Err(line.tell(error, None).await);
     };
     let pending = Pending {
         stream,

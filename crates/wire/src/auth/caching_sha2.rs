@@ -184,6 +184,17 @@ mod tests {
     }
 
     #[test]
+    fn verifier_as_kept_by_mysql_9_7() {
+        // ten thousand rounds, the default since 9
+        let kept = "24412430304124676D543C59662E0D70410257342652363A2830495956634F6A624E58424F6C55434D554C6561696F4265\
+                    596D556F71656E4C564C366671747944346E7A6835";
+        let verifier = Verifier::parse(&hex::decode(kept).unwrap()).unwrap();
+        assert_eq!(verifier.rounds, 10_000);
+        assert!(verifier.verify(b"secret"));
+        assert!(!verifier.verify(b"secre"));
+    }
+
+    #[test]
     fn a_made_verifier_is_text() {
         let made = Verifier::make(b"secret", std::array::from_fn(|at| at as u8 * 13));
         let text = made.to_string();
