@@ -162,4 +162,7 @@ pub(super) fn program(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFac
         return;
     }
     body::judge(judge, tokens.from(head + 1), facts);
+    if !split::blocks_are_closed(tokens) {
+        facts.effect = Effect::Unknown(Cause::Program);
+    }
 }

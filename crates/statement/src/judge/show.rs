@@ -5,11 +5,15 @@ use crate::{
     effect::{Cause, Effect},
     facts::StatementFacts,
     scan::TokenKind,
+    tables::is_node_schema,
     tokens::Tokens,
 };
 
 pub(super) fn judge(tokens: Tokens<'_>, facts: &mut StatementFacts) {
     facts.effect = Effect::Read;
+    // SHOW TABLES FROM mysql: the schema stands alone, without a dot behind it
+    let names_node_schema = |at: usize| tokens.name(at).is_some_and(|name| is_node_schema(&name));
+    facts.needs.node_schema |= (1..tokens.len()).any(names_node_schema);
     let mut at = 1;
     while tokens.is_any(
         at,

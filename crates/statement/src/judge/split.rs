@@ -20,6 +20,14 @@ pub(super) fn first(tokens: Tokens<'_>) -> (Tokens<'_>, Option<Tokens<'_>>) {
     (tokens, None)
 }
 
+/// Whether a stored program closes every block that it opens, and no other: only then is its end where we see it.
+pub(super) fn blocks_are_closed(tokens: Tokens<'_>) -> bool {
+    (0..tokens.len())
+        .filter(|&at| tokens.kind(at) == Some(TokenKind::Word))
+        .fold(0, |depth, at| block_depth(tokens, at, depth))
+        == 0
+}
+
 /// Depth of blocks behind the word at `at`. `END IF`, `END LOOP` and their like close what was not counted.
 fn block_depth(tokens: Tokens<'_>, at: usize, depth: usize) -> usize {
     let behind_end = at > 0 && tokens.is(at - 1, "END");

@@ -1,1 +1,236 @@
+use super::*;
+use crate::effect::{
+    Assignment, Ending, Isolation, ProxyCommand, SessionChange, TransactionScope, TransactionStep, Value,
+    VariableScope,
+};
+use crate::scan::{CharsetClass, Doubt};
 
+fn of(text: &str) -> Facts {
+    facts(text.as_bytes(), LexMode::default())
+}
+
+fn effect(text: &str) -> Effect {
+    of(text).single().expect("one statement").effect.clone()
+}
+
+fn text(value: &str) -> Value {
+    Value::Text(value.as_bytes().into())
+}
+
+fn assigned(scope: VariableScope, name: &str, value: Value) -> Assignment {
+    Assignment {
+        scope,
+        name: name.as_bytes().into(),
+        value,
+    }
+}
+
+#[test]
+fn a_set_tells_each_variable_its_scope_and_its_value() {
+    let Effect::Session(SessionChange::SetVariables(assignments)) = effect(
+        "SET autocommit=0, SESSION Sql_Mode='a,''b\\n', @@global.x := ON, PERSIST y = 1+1, @V = DEFAULT, @@`z` = NULL, \
+         LOCAL w = (SELECT 1, 2), @'u u' = 1",
+    ) else {
+        panic!("no SET of variables")
+    };
+    use VariableScope::{Global, Persist, Session, User};
+    assert_eq!(
+        *assignments,
+        [
+            assigned(Session, "autocommit", Value::Number(b"0"[..].into())),
+            assigned(Session, "sql_mode", text("a,'b\n")),
+            assigned(Global, "x", Value::Word(b"ON"[..].into())),
+            assigned(Persist, "y", Value::Expression),
+            assigned(User, "v", Value::Default),
+            assigned(Session, "z", Value::Word(b"NULL"[..].into())),
+            assigned(Session, "w", Value::Expression),
+            assigned(User, "u u", Value::Number(b"1"[..].into())),
+        ]
+    );
+    assert_eq!(effect("SET a"), Effect::Unknown(Cause::Kind));
+    assert_eq!(effect("SET a = 1,"), Effect::Unknown(Cause::Kind));
+}
+
+#[test]
+fn character_sets_are_named() {
+    assert_eq!(
+        effect("SET NAMES 'gbk' COLLATE gbk_bin"),
+        Effect::Session(SessionChange::SetNames(text("gbk")))
+    );
+    assert_eq!(
+        effect("SET CHARACTER SET latin1"),
+        Effect::Session(SessionChange::SetCharacterSet(Value::Word(b"latin1"[..].into())))
+    );
+    assert_eq!(effect("SET NAMES utf8 utf8"), Effect::Unknown(Cause::Kind));
+    let facts = of("SET NAMES gbk");
+    assert!(facts.statements()[0].changes_lexing());
+    assert!(!of("SET a = 1").statements()[0].changes_lexing());
+}
+
+#[test]
+fn transactions_tell_how_they_begin_and_end() {
+    assert_eq!(
+        effect("start transaction read only, with consistent snapshot"),
+        Effect::Transaction(TransactionStep::Begin {
+            read_only: Some(true),
+            consistent_snapshot: true
+        })
+    );
+    assert_eq!(
+        effect("ROLLBACK WORK AND CHAIN NO RELEASE"),
+        Effect::Transaction(TransactionStep::Rollback(Ending {
+            chain: true,
+            release: false
+        }))
+    );
+    assert_eq!(
+        effect("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE"),
+        Effect::Transaction(TransactionStep::SetTransaction {
+            scope: TransactionScope::Session,
+            read_only: Some(false),
+            isolation: Some(Isolation::Serializable),
+        })
+    );
+    assert_eq!(effect("COMMIT t"), Effect::Unknown(Cause::Kind));
+    assert!(of("COMMIT").statements()[0].ends_transaction());
+    assert!(of("CREATE TABLE t (a INT)").statements()[0].implicit_commit);
+    assert!(!of("DROP TEMPORARY TABLE t").statements()[0].implicit_commit);
+}
+
+#[test]
+fn our_commands_are_read() {
+    let set = ProxyCommand::Set {
+        name: b"strategy"[..].into(),
+        value: b"random"[..].into(),
+    };
+    assert_eq!(
+        effect("proxy set Strategy = 'random'"),
+        Effect::Proxy(set.clone())
+    );
+    assert_eq!(effect("PROXY SET strategy random"), Effect::Proxy(set));
+    assert_eq!(
+        effect("PROXY SHOW ROUTE;"),
+        Effect::Proxy(ProxyCommand::ShowRoute)
+    );
+    assert_eq!(
+        effect("PROXY SHOW ROUTE x"),
+        Effect::Proxy(ProxyCommand::Unrecognised)
+    );
+    let Effect::Proxy(ProxyCommand::Explain(inner)) = effect("PROXY EXPLAIN DELETE FROM t") else {
+        panic!("no explanation")
+    };
+    assert!(inner.dangers().contains(crate::Danger::DeleteWithoutWhere));
+    assert!(of("PROXY EXPLAIN DELETE FROM t").dangers().is_empty());
+}
+
+#[test]
+fn a_condition_in_an_executable_comment_is_judged_both_ways() {
+    let facts = of("SELECT 1 /*!80000 FOR UPDATE */");
+    assert!(facts.statements()[0].needs.locks_rows);
+    assert!(!facts.is_surely_read());
+    let facts = of("/*!40101 SET NAMES utf8 */");
+    assert!(facts.statements()[0].conditional && !of("SET NAMES utf8").statements()[0].conditional);
+}
+
+#[test]
+fn tables_are_named_with_their_schemas() {
+    let names = |text: &str| {
+        let facts = of(text);
+        let mut names: Vec<String> = facts.statements()[0]
+            .tables
+            .names()
+            .iter()
+            .map(|table| {
+                let schema = table
+                    .schema
+                    .as_deref()
+                    .map(|schema| format!("{}.", String::from_utf8_lossy(schema)));
+                format!(
+                    "{}{}",
+                    schema.unwrap_or_default(),
+                    String::from_utf8_lossy(&table.name)
+                )
+            })
+            .collect();
+        names.sort();
+        names.join(" ")
+    };
+    assert_eq!(
+        names("SELECT * FROM a JOIN `b`.`c` x ON 1 = 1, d AS y"),
+        "a b.c d"
+    );
+    assert_eq!(names("INSERT INTO s.t (a) SELECT b FROM u"), "s.t u");
+    assert_eq!(names("UPDATE a, b SET a.x = b.y WHERE a.id = 1"), "a b");
+    assert_eq!(names("DROP TABLE IF EXISTS a, `b``c`"), "a b`c");
+    assert_eq!(names("TRUNCATE t"), "t");
+    assert_eq!(names("CREATE INDEX i ON t (a)"), "t");
+    assert_eq!(names("SHOW CREATE TABLE s.t"), "s.t");
+    assert_eq!(names("REPLACE t VALUES (1)"), "t");
+}
+
+#[test]
+fn the_mode_decides_what_is_a_string() {
+    let mode = LexMode {
+        ansi_quotes: true,
+        ..LexMode::default()
+    };
+    // a table named "t", not a string
+    assert!(
+        facts(b"DROP TABLE \"t\"", mode)
+            .dangers()
+            .contains(crate::Danger::DropTable)
+    );
+    // a quote inside a gbk character does not open what follows
+    let gbk = LexMode {
+        charset: CharsetClass::Gbk,
+        ..LexMode::default()
+    };
+    let attack = b"SELECT '\xbf\x5c'; DROP TABLE t -- '";
+    assert!(facts(attack, gbk).dangers().contains(crate::Danger::DropTable));
+    let utf8 = facts(attack, LexMode::default());
+    assert_eq!(utf8.unknown_cause(), None, "one string under utf8: {utf8:?}");
+}
+
+#[test]
+fn limits_end_in_unknown() {
+    let many = "SELECT 1;".repeat(STATEMENTS_MAX + 1);
+    assert_eq!(of(&many).unknown_cause(), Some(Cause::TooComplex));
+    let deep = (0..5).fold("SELECT 1".to_owned(), |text, _| {
+        format!("PREPARE s FROM '{}'", text.replace('\'', "''"))
+    });
+    assert_eq!(of(&deep).unknown_cause(), Some(Cause::TooComplex));
+    assert_eq!(
+        of("SELECT '").unknown_cause(),
+        Some(Cause::Doubt(Doubt::UnterminatedQuote))
+    );
+    assert_eq!(of(&"(".repeat(100_000)).unknown_cause(), Some(Cause::TooComplex));
+    let rows = format!(
+        "INSERT INTO t VALUES {}(1, NOW())",
+        "(1, NOW()), ".repeat(200_000)
+    );
+    assert_eq!(of(&rows).unknown_cause(), None);
+}
+
+#[test]
+fn a_stored_program_ends_where_its_blocks_do() {
+    let facts = of(
+        "CREATE PROCEDURE p() BEGIN IF a THEN SELECT 1; END IF; CASE x WHEN 1 THEN SELECT 2; END CASE; END; SELECT 3",
+    );
+    assert_eq!(facts.statement_count(), 2);
+    assert_eq!(facts.unknown_cause(), None);
+    let hidden = of("CREATE PROCEDURE p() BEGIN SELECT 1 AS begin; END; GRANT ALL ON *.* TO a");
+    assert_eq!(hidden.unknown_cause(), Some(Cause::Program));
+    let early = of("CREATE PROCEDURE p() BEGIN SELECT 1 AS end; SELECT 2; END");
+    assert!(early.unknown_cause().is_some());
+}
+
+#[test]
+fn show_of_a_node_schema_stays_on_the_manager() {
+    for text in [
+        "SHOW TABLES FROM mysql",
+        "SHOW TABLES IN `Information_Schema`",
+        "SHOW COLUMNS FROM user FROM mysql",
+    ] {
+        assert!(!of(text).is_surely_read(), "{text}");
+    }
+}

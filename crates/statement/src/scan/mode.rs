@@ -29,6 +29,49 @@ impl LexMode {
     }
 }
 
+impl LexMode {
+    /// This mode under another `sql_mode`, given as the server writes it: names and commas.
+    ///
+    /// `None` for what is no list of names (a number, an expression), or names a mode whose grammar is
+    /// another one (`ORACLE`): statements of such a session cannot be lexed with certainty.
+    #[must_use]
+    pub fn with_sql_mode(self, sql_mode: &[u8]) -> Option<Self> {
+        let mut mode = Self {
+            ansi_quotes: false,
+            no_backslash_escapes: false,
+            pipes_as_concat: false,
+            charset: self.charset,
+        };
+        for name in sql_mode.split(|&byte| byte == b',').map(<[u8]>::trim_ascii) {
+            let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+            if is("ORACLE")
+                || !name
+                    .iter()
+                    .all(|byte| byte.is_ascii_alphabetic() || *byte == b'_')
+            {
+                return None;
+            }
+            // short for several, on the servers that know them
+            let all = ["ANSI", "DB2", "MAXDB", "MSSQL", "POSTGRESQL"]
+                .iter()
+                .any(|known| is(known));
+            mode.ansi_quotes |= all || is("ANSI_QUOTES");
+            mode.pipes_as_concat |= all || is("PIPES_AS_CONCAT");
+            mode.no_backslash_escapes |= is("NO_BACKSLASH_ESCAPES");
+        }
+        Some(mode)
+    }
+
+    /// This mode under another `character_set_client`. `None` for one that [`CharsetClass::from_name`] does not know.
+    #[must_use]
+    pub fn with_charset(self, name: &[u8]) -> Option<Self> {
+        Some(Self {
+            charset: CharsetClass::from_name(name)?,
+            ..self
+        })
+    }
+}
+
 /// Families of `character_set_client`, by the shape of a character.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CharsetClass {
@@ -156,6 +199,30 @@ mod tests {
         assert_eq!(
             CharsetClass::from_name(b"a-name-much-longer-than-any-charset"),
             None
+        );
+    }
+
+    #[test]
+    fn a_sql_mode_sets_what_the_lexer_must_know() {
+        let of = |text: &str| LexMode::default().with_sql_mode(text.as_bytes());
+        assert_eq!(of(""), Some(LexMode::default()));
+        assert_eq!(
+            of("STRICT_TRANS_TABLES,ansi_quotes").map(|mode| mode.ansi_quotes),
+            Some(true)
+        );
+        assert_eq!(
+            of("ANSI").map(|mode| (mode.ansi_quotes, mode.pipes_as_concat)),
+            Some((true, true))
+        );
+        assert_eq!(
+            of("NO_BACKSLASH_ESCAPES").map(|mode| mode.no_backslash_escapes),
+            Some(true)
+        );
+        assert_eq!(of("PIPES_AS_CONCAT,ORACLE"), None);
+        assert_eq!(of("4"), None);
+        assert_eq!(
+            LexMode::default().with_charset(b"big5").map(|mode| mode.charset),
+            Some(CharsetClass::Big5)
         );
     }
 
