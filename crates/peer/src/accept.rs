@@ -96,10 +96,14 @@ impl<A: Accounts> Authenticator<A> {
 
     /// COM_CHANGE_USER: the client proves who it is from now on; returns the number of the OK or ERR that the
     /// caller sends. `sequence` is the command's plus one.
-    pub async fn reauthenticate(
+    ///
+    /// `nonce` is the greeting's: servers repeat it in their switch, and MariaDB's client library (as MySQL's
+    /// once) answers for the one that it saw first, whatever the switch says.
+    pub async fn change_user(
         &self,
         stream: &mut Stream,
         change: &ChangeUser,
+        nonce: Nonce,
         sequence: u8,
         host: &str,
     ) -> Result<u8, LoginError> {
@@ -111,7 +115,7 @@ impl<A: Accounts> Authenticator<A> {
         };
         let exchange = Box::pin(async {
             let transport = line.stream.transport();
-            let step = change.prove(&credential.plugins(), fresh_nonce(), transport, sequence)?;
+            let step = change.prove(&credential.plugins(), nonce, transport, sequence)?;
             self.prove(&mut line, step, &credential, known, &change.user, host)
                 .await
         });
@@ -119,6 +123,19 @@ impl<A: Accounts> Authenticator<A> {
             Ok(sequence) => Ok(sequence),
             Err(error) => Err(line.tell(error, Some(&change.user)).await),
         }
+    }
+
+    /// The same for a caller that does not know the greeting's nonce any more: with a fresh one, which the
+    /// client libraries named there cannot prove a native password for.
+    pub async fn reauthenticate(
+        &self,
+        stream: &mut Stream,
+        change: &ChangeUser,
+        sequence: u8,
+        host: &str,
+    ) -> Result<u8, LoginError> {
+        self.change_user(stream, change, fresh_nonce(), sequence, host)
+            .await
     }
 
     fn deadline(&self) -> Instant {

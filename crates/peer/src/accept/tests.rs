@@ -393,6 +393,7 @@ async fn change_user(password: &[u8], user: &str) -> (Result<u8, LoginError>, Op
         assert_eq!(switch.sequence, 1);
         let switch = AuthSwitchRequest::decode(switch.packet().payload).unwrap();
         assert_eq!(switch.plugin, b"mysql_native_password");
+        assert_eq!(switch.nonce(), Ok(Nonce([0x61; 20])));
         let proof = native_password::scramble(switch.nonce().unwrap(), password);
         let mut bytes = Vec::new();
         frame::encode(&proof, 2, &mut bytes);
@@ -404,7 +405,9 @@ async fn change_user(password: &[u8], user: &str) -> (Result<u8, LoginError>, Op
         Some(ErrPacket::decode(answer.packet().payload).unwrap().code)
     };
     let server = async {
-        let result = gate.reauthenticate(&mut server, &change, 1, "localhost").await;
+        let result = gate
+            .change_user(&mut server, &change, Nonce([0x61; 20]), 1, "localhost")
+            .await;
         drop(server);
         result
     };

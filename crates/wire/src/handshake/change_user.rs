@@ -90,8 +90,9 @@ impl ChangeUser {
         })
     }
 
-    /// The server's end of the exchange: always a switch to a fresh `nonce`, because the proof in the command
-    /// was made for the greeting's, which may be hours old. `sequence` is the command's plus one.
+    /// The server's end of the exchange: always a switch, as in the servers, which makes the proof in the
+    /// command needless. `nonce` is the greeting's, for clients prove for that one; `sequence` is the command's
+    /// plus one.
     pub fn prove(
         &self,
         accepts: &[Plugin],

@@ -28,6 +28,8 @@ use crate::frame;
 #[derive(Debug)]
 pub struct ServerLogin {
     capabilities: Capabilities,
+    /// The plugin that the greeting's nonce is for.
+    greeted: Option<Plugin>,
     exchange: Exchange,
 }
 
@@ -68,6 +70,7 @@ impl ServerLogin {
         };
         Self {
             capabilities: greeting.capabilities,
+            greeted: Plugin::from_name(&greeting.auth_plugin),
             exchange,
         }
     }
@@ -96,6 +99,7 @@ impl ServerLogin {
         }
         Ok(FirstStep::Identify(Box::new(Identify {
             response,
+            greeted: self.greeted,
             exchange: self.exchange,
         })))
     }
@@ -106,6 +110,7 @@ impl ServerLogin {
 pub struct Identify {
     /// What the client sent.
     pub response: HandshakeResponse,
+    greeted: Option<Plugin>,
     exchange: Exchange,
 }
 
@@ -124,6 +129,7 @@ impl Identify {
     pub fn prove(self, accepts: &[Plugin]) -> Result<(HandshakeResponse, ServerStep), HandshakeError> {
         let Self {
             mut response,
+            greeted,
             exchange,
         } = self;
         let proof = std::mem::take(&mut response.auth_response);
@@ -131,7 +137,10 @@ impl Identify {
             Some(name) => Plugin::from_name(name),
             None => Some(Plugin::NativePassword),
         };
+        // MySQL 9's client has one plugin only: greeted with another it sends nothing, and waits to be switched
+        let waits = proof.is_empty() && greeted.is_some() && claimed != greeted;
         let step = match claimed {
+            Some(plugin) if accepts.contains(&plugin) && waits => exchange.switch(plugin),
             Some(plugin) if accepts.contains(&plugin) => exchange.on_proof(plugin, proof)?,
             _ if response.auth_plugin.is_none() => return Err(HandshakeError::PluginNotSupported),
             _ => exchange.switch(preferred(accepts)?),
@@ -140,8 +149,7 @@ impl Identify {
     }
 }
 
-/// COM_CHANGE_USER: the exchange begins again with a switch to a fresh nonce, because the proof in the
-/// command was made for the greeting's, which may be hours old. `sequence` is the command's plus one.
+/// COM_CHANGE_USER: the exchange begins again with a switch. `sequence` is the command's plus one.
 pub(super) fn change_user(
     change: &ChangeUser,
     accepts: &[Plugin],

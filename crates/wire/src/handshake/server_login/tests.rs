@@ -192,7 +192,7 @@ fn packets_out_of_order_are_refused() {
 }
 
 #[test]
-fn a_change_of_user_always_switches_to_a_fresh_nonce() {
+fn a_change_of_user_always_begins_with_a_switch() {
     let change = ChangeUser {
         user: b"app".to_vec(),
         auth_response: Password::new(vec![1; 20]),
