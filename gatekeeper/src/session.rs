@@ -25,6 +25,7 @@ use peer::relay::Outbox;
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
 use wire::command::CommandCode;
+use wire::handshake::Nonce;
 use wire::{Capabilities, ServerError, StatusFlags};
 
 use self::client_view::ClientView;
@@ -37,7 +38,6 @@ use crate::users::User;
 
 /// Serves one connection until it ends. Nothing that goes wrong here concerns anybody else.
 pub async fn run(accepted: Accepted, gate: Arc<Gate>) {
-    let _counted = gate.drain.session();
     let _open = gate.metrics.connection();
     // the login's state is not kept for the life of the session
     if let Some((session, _permit)) = Box::pin(login::login(accepted, &gate)).await {
@@ -65,6 +65,8 @@ struct Link {
 /// Who the client is, for the audit and the next hop.
 struct Who {
     connection_id: ConnectionId,
+    /// Of the greeting; clients answer COM_CHANGE_USER for it too.
+    nonce: Nonce,
     user: Arc<User>,
     /// Where the client comes from, without its port: what error messages call the host.
     host: String,

@@ -40,7 +40,6 @@ use crate::strategy::Strategy;
 
 /// Serves one connection until it ends. Nothing that goes wrong here concerns anybody else.
 pub async fn run(accepted: Accepted, host: Arc<Host>) {
-    let _counted = host.drain.session();
     let _open = host.metrics.connection();
     // the login's state is not kept for the life of the session
     if let Some((session, _permit)) = Box::pin(login::login(accepted, &host)).await {
@@ -138,7 +137,7 @@ impl Session {
         match command.code() {
             CommandCode::QUIT => Flow::End,
             CommandCode::QUERY => self.query(command).await,
-            CommandCode::STMT_PREPARE => self.prepare(command).await,
+            CommandCode::STMT_PREPARE => Box::pin(self.prepare(command)).await,
             CommandCode::STMT_EXECUTE => self.execute(command).await,
             CommandCode::STMT_SEND_LONG_DATA => self.long_data(&command).await,
             CommandCode::STMT_CLOSE => self.close(&command).await,
@@ -151,7 +150,7 @@ impl Session {
                 }
                 self.on_manager(&mut command, Shape::Verdict, None).await
             }
-            CommandCode::RESET_CONNECTION => self.reset(command).await,
+            CommandCode::RESET_CONNECTION => Box::pin(self.reset(command)).await,
             // these replies are not those of a session; the gatekeeper never lets them come here
             CommandCode::CHANGE_USER
             | CommandCode::BINLOG_DUMP

@@ -71,6 +71,19 @@ impl SessionVariables {
         }
     }
 
+    /// Takes in the name of a variable that a statement has set, of which servers report nothing.
+    pub fn assigned(&mut self, name: &[u8]) {
+        if names::fate(name) == Fate::Pinning {
+            self.learn(name, b"");
+        }
+    }
+
+    /// The value for `session_track_system_variables`. Not `*`: MySQL then adds a `statement_id` to every
+    /// reply, which is state to be edited out of each one.
+    pub fn reported() -> String {
+        names::reported()
+    }
+
     /// The variable that keeps the session on the manager.
     pub fn pinned_by(&self) -> Option<&str> {
         self.pinned_by.as_deref()

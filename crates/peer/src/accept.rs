@@ -125,19 +125,6 @@ impl<A: Accounts> Authenticator<A> {
         }
     }
 
-    /// The same for a caller that does not know the greeting's nonce any more: with a fresh one, which the
-    /// client library named there cannot prove a native password for.
-    pub async fn reauthenticate(
-        &self,
-        stream: &mut Stream,
-        change: &ChangeUser,
-        sequence: u8,
-        host: &str,
-    ) -> Result<u8, LoginError> {
-        self.change_user(stream, change, fresh_nonce(), sequence, host)
-            .await
-    }
-
     fn deadline(&self) -> Instant {
         Instant::now() + self.settings.deadline
     }

@@ -109,11 +109,12 @@ impl From<io::Error> for LoginError {
 
 impl From<DecodeError> for LoginError {
     fn from(error: DecodeError) -> Self {
-        Self::new(
-            Reason::BadHandshake,
-            Some(ServerError::bad_handshake()),
-            error.to_string(),
-        )
+        // what servers say to HTTP and other noise, whose fourth byte is no sequence number
+        let told = match error {
+            DecodeError::OutOfOrder { .. } => ServerError::packets_out_of_order(),
+            _ => ServerError::bad_handshake(),
+        };
+        Self::new(Reason::BadHandshake, Some(told), error.to_string())
     }
 }
 
@@ -139,6 +140,7 @@ impl From<HandshakeError> for LoginError {
                 );
                 Self::new(Reason::PluginNotSupported, Some(told), detail)
             }
+            HandshakeError::Decode(error) => error.into(),
             _ => Self::new(Reason::BadHandshake, Some(ServerError::bad_handshake()), detail),
         }
     }

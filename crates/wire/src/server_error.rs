@@ -101,7 +101,11 @@ impl ServerError {
     /// Not 2003: numbers from 2000 to 2999 are the clients' own, and MariaDB's library takes a packet with
     /// one of them for malformed.
     pub fn cannot_connect(what: &str) -> Self {
-        Self::new(1429, b"HY000", format!("Can't connect to {what}; nothing was run, try again shortly"))
+        Self::new(
+            1429,
+            b"HY000",
+            format!("Can't connect to {what}; nothing was run, try again shortly"),
+        )
     }
 
     /// 1158: the next hop was lost while a statement ran. Not 2013, for the same reason.
@@ -111,7 +115,11 @@ impl ServerError {
         } else {
             ""
         };
-        Self::new(1158, b"08S01", format!("Lost connection to {what} during query{outcome}"))
+        Self::new(
+            1158,
+            b"08S01",
+            format!("Lost connection to {what} during query{outcome}"),
+        )
     }
 
     /// Appends the ERR packet with sequence number `sequence`; returns the number that follows.

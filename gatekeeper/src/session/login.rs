@@ -68,6 +68,7 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
     };
     let who = Who {
         connection_id,
+        nonce: greeting.nonce,
         user,
         host,
         tls: tls.map(|tls| format!("{} {}", tls.version, tls.cipher)),
@@ -131,10 +132,11 @@ impl Session {
         let Ok(change) = ChangeUser::decode(command.payload(), self.capabilities) else {
             return self.refuse(&ServerError::malformed_packet()).await;
         };
+        let (client, nonce, host) = (&mut self.client, self.who.nonce, &self.who.host);
         let proved = self
             .gate
             .authenticator
-            .reauthenticate(&mut self.client, &change, 1, &self.who.host)
+            .change_user(client, &change, nonce, 1, host)
             .await;
         let sequence = match proved {
             Ok(sequence) => sequence,

@@ -83,7 +83,7 @@ impl Session {
             },
         );
         if route.role == Role::Worker {
-            match self.prepare_on_worker(route.target, id).await {
+            match Box::pin(self.prepare_on_worker(route.target, id)).await {
                 Some(worker_id) => {
                     let manager_id = statement_number(&command);
                     set_statement_number(&mut command, worker_id.to_le_bytes());

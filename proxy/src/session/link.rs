@@ -20,12 +20,24 @@ use wire::{Capabilities, StatusFlags};
 use crate::accounts::Account;
 use crate::cluster::{Node, NodeId, Role};
 use crate::metrics::GaugeGuard;
-use crate::session_variables::Version;
+use crate::session_variables::{SessionVariables, Version};
 
 /// What a manager's connection is told first: report every change of session state, and say now what the
 /// lexer needs to know. Assigning a variable to itself makes the server report it.
-const MANAGER_SETUP: &str = "SET SESSION session_track_schema=ON, session_track_system_variables='*', \
-     sql_mode=@@SESSION.sql_mode, character_set_client=@@SESSION.character_set_client";
+///
+/// MariaDB reports every variable by `*` and refuses a name that it does not have; MySQL passes over such a
+/// name, and by `*` would add a `statement_id` to every reply.
+fn manager_setup(is_mariadb: bool) -> String {
+    let reported = if is_mariadb {
+        "*".to_owned()
+    } else {
+        SessionVariables::reported()
+    };
+    format!(
+        "SET SESSION session_track_schema=ON, session_track_system_variables='{reported}', \
+         sql_mode=@@SESSION.sql_mode, character_set_client=@@SESSION.character_set_client"
+    )
+}
 
 /// What a worker's connection is told first.
 const WORKER_SETUP: &str = "SET SESSION TRANSACTION READ ONLY";
@@ -36,6 +48,7 @@ pub(super) struct Link {
     pub(super) stream: Stream,
     pub(super) outbox: Outbox,
     pub(super) capabilities: Capabilities,
+    is_mariadb: bool,
     /// Version of the session's variables that this connection has.
     pub(super) variables_version: Version,
     /// Counts the connection while it is open.
@@ -68,10 +81,6 @@ pub(super) struct Opened {
 impl Link {
     /// Logs in to a node and prepares the connection for its role.
     pub(super) async fn open(id: NodeId, node: &Node, login: Login<'_>) -> Result<Opened, ConnectError> {
-        let setup = match node.role {
-            Role::Manager => MANAGER_SETUP,
-            Role::Worker => WORKER_SETUP,
-        };
         let connect = async {
             let connection = peer::connect::login(
                 &node.address,
@@ -94,13 +103,22 @@ impl Link {
                     stream: connection.stream,
                     outbox: Outbox::default(),
                     capabilities: connection.capabilities,
+                    is_mariadb: connection.greeting.is_mariadb(),
                     variables_version: Version::default(),
                     _counted: login.counted,
                     schema: login.schema.to_vec(),
                     statements: HashMap::default(),
                 },
             };
-            let reply = opened.link.verdict(setup).await?;
+            let reply = match node.role {
+                Role::Manager => {
+                    opened
+                        .link
+                        .verdict(&manager_setup(opened.link.is_mariadb))
+                        .await?
+                }
+                Role::Worker => opened.link.verdict(WORKER_SETUP).await?,
+            };
             opened.status = reply.status;
             opened.state.extend_from_slice(&reply.state);
             Ok(opened)
@@ -118,7 +136,7 @@ impl Link {
         self.drain(Shape::Verdict, &mut verdict).await?;
         match verdict.refused.take() {
             Some(packet) => Err(ConnectError::refused(&packet)),
-            None => self.verdict(MANAGER_SETUP).await,
+            None => self.verdict(&manager_setup(self.is_mariadb)).await,
         }
     }
 

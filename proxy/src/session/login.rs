@@ -75,7 +75,9 @@ pub(super) async fn login(
             return None;
         }
     };
-    open_session(hop, host).await.map(|session| (session, permit))
+    Box::pin(open_session(hop, host))
+        .await
+        .map(|session| (session, permit))
 }
 
 async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {

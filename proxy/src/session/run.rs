@@ -277,7 +277,8 @@ impl Session {
             timeout: self.host.config.limits.connect_timeout,
             counted: self.host.metrics.server_connection(node),
         };
-        match Link::open(node, worker, login).await {
+        // seldom, and large: not a part of every session's own future
+        match Box::pin(Link::open(node, worker, login)).await {
             Ok(opened)
                 if opened
                     .link
@@ -342,13 +343,11 @@ impl Session {
             commands += 1;
         }
         if self.state.collation_is_stale {
-            self.read_collation().await;
+            Box::pin(self.read_collation()).await;
         }
-        if link.variables_version != self.state.variables.version() {
-            if let Some(set) = self.state.variables.render_set(link.variables_version) {
-                encode_query(&set, link.capabilities, out);
-                commands += 1;
-            }
+        if let Some(set) = self.state.variables.render_set(link.variables_version) {
+            encode_query(&set, link.capabilities, out);
+            commands += 1;
         }
         commands
     }

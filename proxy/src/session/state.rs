@@ -1,7 +1,7 @@
 //! What is known of a session: learned from what the manager reports, and where it reports nothing, from
 //! the statement that ran.
 
-use statement::{CharsetClass, Effect, Facts, LexMode, SessionChange};
+use statement::{CharsetClass, Effect, Facts, LexMode, SessionChange, VariableScope};
 use wire::reply::{self, SessionChanges};
 use wire::{Capabilities, StatusFlags};
 
@@ -105,6 +105,12 @@ impl SessionState {
                     .any(|assignment| assignment.name.starts_with(b"session_track_"))
                 {
                     self.pinned = Some(Pin::UnseenState);
+                }
+                for assignment in assignments
+                    .iter()
+                    .filter(|assignment| assignment.scope == VariableScope::Session)
+                {
+                    self.variables.assigned(&assignment.name);
                 }
             }
             SessionChange::Execute { .. } | SessionChange::ExecuteImmediate => self.unseen(),

@@ -193,6 +193,17 @@ pub(super) fn fate(name: &[u8]) -> Fate {
     }
 }
 
+/// What servers are asked to report: all that is replayed, and what a client is told by default. Names that a
+/// server does not have it passes over.
+pub(super) fn reported() -> String {
+    let names: Vec<&str> = REPLAYED
+        .iter()
+        .map(|(name, _)| *name)
+        .chain(["autocommit"])
+        .collect();
+    names.join(",")
+}
+
 /// The kind of the replayed variable at a rank.
 pub(super) fn kind(rank: usize) -> Kind {
     REPLAYED.get(rank).map_or(Kind::Text, |(_, kind)| *kind)
