@@ -5,7 +5,8 @@ use std::{
     sync::Arc,
 };
 
-use quick_cache::{DefaultHashBuilder, Equivalent, Weighter, unsync::Cache};
+use foldhash::quality::RandomState;
+use quick_cache::{Equivalent, Weighter, unsync::Cache};
 
 use crate::{
     facts::Facts,
@@ -38,7 +39,7 @@ pub struct CacheCounts {
 ///
 /// Not shared between threads: each shard has its own and no lock is taken.
 pub struct FactsCache {
-    known: Cache<Key, Arc<Facts>, Bytes>,
+    known: Cache<Key, Arc<Facts>, Bytes, RandomState>,
     fingerprint: Vec<u8>,
     counts: CacheCounts,
 }
@@ -53,7 +54,7 @@ impl FactsCache {
                 entries,
                 bytes_max as u64,
                 Bytes,
-                DefaultHashBuilder::default(),
+                RandomState::default(),
                 quick_cache::unsync::DefaultLifecycle::default(),
             ),
             fingerprint: Vec::new(),

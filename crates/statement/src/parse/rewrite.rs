@@ -244,43 +244,13 @@ fn replaced(tokens: Tokens<'_>, at: usize) -> Option<(Written<'_>, usize)> {
 }
 
 /// Words of expressions and clauses behind which a value is a value.
-const BEFORE_VALUE: [&str; 31] = [
-    "AGAINST",
-    "ALL",
-    "AND",
-    "BETWEEN",
-    "BINARY",
-    "BY",
-    "CASE",
-    "DATE",
-    "DISTINCT",
-    "DIV",
-    "ELSE",
-    "ESCAPE",
-    "FROM",
-    "HAVING",
-    "IN",
-    "INTERVAL",
-    "LIKE",
-    "LIMIT",
-    "MOD",
-    "NOT",
-    "OFFSET",
-    "ON",
-    "OR",
-    "PATH",
-    "REGEXP",
-    "RLIKE",
-    "ROWS",
-    "SELECT",
-    "SEPARATOR",
-    "TIME",
-    "TIMESTAMP",
-];
-
-/// More of them.
-const BEFORE_VALUE_TOO: [&str; 12] = [
-    "WHERE", "WHEN", "THEN", "XOR", "DEFAULT", "FOR", "RANGE", "FETCH", "FIRST", "NEXT", "USING", "OF",
+#[rustfmt::skip]
+const BEFORE_VALUE: [&str; 43] = [
+    "AGAINST", "ALL", "AND", "BETWEEN", "BINARY", "BY", "CASE", "DATE", "DEFAULT", "DISTINCT",
+    "DIV", "ELSE", "ESCAPE", "FETCH", "FIRST", "FOR", "FROM", "HAVING", "IN", "INTERVAL",
+    "LIKE", "LIMIT", "MOD", "NEXT", "NOT", "OF", "OFFSET", "ON", "OR", "PATH",
+    "RANGE", "REGEXP", "RLIKE", "ROWS", "SELECT", "SEPARATOR", "THEN", "TIME", "TIMESTAMP", "USING",
+    "WHEN", "WHERE", "XOR",
 ];
 
 /// Behind a name, a value or a parenthesis: a string there renames it (`a 'name'`, `f(x) AS "name"`),
@@ -299,9 +269,7 @@ fn follows_operand(tokens: Tokens<'_>, at: usize) -> bool {
             | TokenKind::Placeholder
             | TokenKind::UserVariable,
         ) => true,
-        Some(TokenKind::Word) => {
-            !(tokens.is_any(before, &BEFORE_VALUE) || tokens.is_any(before, &BEFORE_VALUE_TOO))
-        }
+        Some(TokenKind::Word) => !tokens.is_any(before, &BEFORE_VALUE),
         _ => false,
     }
 }
