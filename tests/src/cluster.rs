@@ -76,14 +76,29 @@ pub async fn own(engine: Engine, workers: u16, settings: &[&str]) -> anyhow::Res
     let folder = tempfile::Builder::new().prefix("gatekeeper-test-").tempdir()?;
     let dir = folder.path().join("keeper");
     let request = request(engine, dir, workers, Runner::this_process()?, settings);
-    let keeper = keeper::running(&request).await?.context("somebody else keeps this folder")?;
-    let own = Own { keeper, _folder: folder };
+    let keeper = keeper::running(&request)
+        .await?
+        .context("somebody else keeps this folder")?;
+    let own = Own {
+        keeper,
+        _folder: folder,
+    };
     Cluster::load(&request.cluster_dir(), Some(own)).map(Some)
 }
 
 fn request(engine: Engine, dir: PathBuf, workers: u16, runner: Runner, settings: &[&str]) -> Request {
-    let settings = SETTINGS.iter().chain(settings).map(|setting| (*setting).to_owned()).collect();
-    Request { dir, engine, workers, runner, settings }
+    let settings = SETTINGS
+        .iter()
+        .chain(settings)
+        .map(|setting| (*setting).to_owned())
+        .collect();
+    Request {
+        dir,
+        engine,
+        workers,
+        runner,
+        settings,
+    }
 }
 
 /// Whether the engine is on this machine. Where it is not: a spoken skip at home, a failure where servers are
@@ -106,7 +121,11 @@ async fn is_installed(engine: Engine) -> anyhow::Result<bool> {
 
 impl Cluster {
     fn load(dir: &Path, own: Option<Own>) -> anyhow::Result<Cluster> {
-        Ok(Cluster { dir: dir.to_owned(), facts: infra::local::Cluster::load(dir)?, own })
+        Ok(Cluster {
+            dir: dir.to_owned(),
+            facts: infra::local::Cluster::load(dir)?,
+            own,
+        })
     }
 
     /// Which database.
@@ -169,7 +188,9 @@ impl Cluster {
             .user(Some(&node.root_user))
             .pass(Some(&node.root_password))
             .prefer_socket(false);
-        Conn::new(options).await.with_context(|| format!("cannot log in at {name}"))
+        Conn::new(options)
+            .await
+            .with_context(|| format!("cannot log in at {name}"))
     }
 
     /// What the nodes wrote down from now on.
@@ -187,7 +208,8 @@ impl Cluster {
     pub async fn schema(&self, what: &str) -> anyhow::Result<String> {
         let name = format!("test_{what}_{:08x}", rand::random::<u32>());
         let mut root = self.root("manager").await?;
-        root.query_drop(format!("CREATE DATABASE {name} DEFAULT CHARACTER SET utf8mb4")).await?;
+        root.query_drop(format!("CREATE DATABASE {name} DEFAULT CHARACTER SET utf8mb4"))
+            .await?;
         root.disconnect().await?;
         self.settle().await?;
         Ok(name)
@@ -201,7 +223,10 @@ impl Cluster {
         let mut root = self.root("manager").await?;
         let (position, wait) = match self.engine() {
             Engine::Mariadb => ("SELECT @@gtid_binlog_pos", "SELECT MASTER_GTID_WAIT(?, 20)"),
-            Engine::Mysql => ("SELECT @@gtid_executed", "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, 20)"),
+            Engine::Mysql => (
+                "SELECT @@gtid_executed",
+                "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, 20)",
+            ),
         };
         let position: String = root.query_first(position).await?.context("no position")?;
         root.disconnect().await?;

@@ -33,7 +33,9 @@ impl Door {
     /// When there is no such user.
     pub fn password(&self, user: &str) -> anyhow::Result<&str> {
         let entry = self.users.iter().find(|entry| entry.name == user);
-        entry.map(|entry| entry.password.as_str()).with_context(|| format!("no user {user}"))
+        entry
+            .map(|entry| entry.password.as_str())
+            .with_context(|| format!("no user {user}"))
     }
 
     /// Options of a driver's connection by TCP.
@@ -85,13 +87,24 @@ impl Door {
     /// When the login fails.
     pub async fn raw(&self, user: &str, capabilities: Capabilities) -> anyhow::Result<RawClient> {
         let password = self.password(user)?;
-        Ok(RawClient::login(&self.address(), user, password, None, capabilities, TlsPolicy::Off).await?)
+        Ok(RawClient::login(
+            &self.address(),
+            user,
+            password,
+            None,
+            capabilities,
+            TlsPolicy::Off,
+        )
+        .await?)
     }
 
     /// The gatekeeper's TCP address.
     #[must_use]
     pub fn address(&self) -> Address {
-        Address::Tcp { host: "127.0.0.1".to_owned(), port: self.port }
+        Address::Tcp {
+            host: "127.0.0.1".to_owned(),
+            port: self.port,
+        }
     }
 
     /// The gatekeeper's numbers.

@@ -44,15 +44,26 @@ mod tests {
         let answer = eventually("three", SOON, || {
             asked.set(asked.get() + 1);
             let now = asked.get();
-            async move { if now == 3 { Ok(now) } else { anyhow::bail!("not yet") } }
+            async move {
+                if now == 3 {
+                    Ok(now)
+                } else {
+                    anyhow::bail!("not yet")
+                }
+            }
         });
         assert_eq!(answer.await.unwrap(), 3);
     }
 
     #[tokio::test]
     async fn a_wait_in_vain_says_what_for_and_why() {
-        let never = eventually("rain", Duration::from_millis(50), || async { anyhow::bail!("the sun shines") as anyhow::Result<()> });
+        let never = eventually("rain", Duration::from_millis(50), || async {
+            anyhow::bail!("the sun shines") as anyhow::Result<()>
+        });
         let error = format!("{:#}", never.await.unwrap_err());
-        assert!(error.contains("rain") && error.contains("the sun shines"), "{error}");
+        assert!(
+            error.contains("rain") && error.contains("the sun shines"),
+            "{error}"
+        );
     }
 }

@@ -58,7 +58,11 @@ impl Request {
     }
 
     fn parse(mut arguments: impl Iterator<Item = String>) -> anyhow::Result<Request> {
-        let mut next = || arguments.next().context("usage: keeper DIR ENGINE WORKERS RUNNER [SETTING …]");
+        let mut next = || {
+            arguments
+                .next()
+                .context("usage: keeper DIR ENGINE WORKERS RUNNER [SETTING …]")
+        };
         Ok(Request {
             dir: PathBuf::from(next()?),
             engine: match next()?.as_str() {
@@ -77,7 +81,9 @@ impl Request {
             Engine::Mariadb => EngineChoice::Mariadb,
             Engine::Mysql => EngineChoice::Mysql,
         };
-        let mut options = Options::new(self.cluster_dir()).engine(choice).workers(self.workers);
+        let mut options = Options::new(self.cluster_dir())
+            .engine(choice)
+            .workers(self.workers);
         for setting in &self.settings {
             options = options.set(setting)?;
         }
@@ -100,7 +106,10 @@ pub async fn running(request: &Request) -> anyhow::Result<Option<Child>> {
         if let Ok(why) = std::fs::read_to_string(&failed) {
             return Ok(Err(why));
         }
-        bail!("{}", std::fs::read_to_string(request.dir.join("keeper.log")).unwrap_or_default())
+        bail!(
+            "{}",
+            std::fs::read_to_string(request.dir.join("keeper.log")).unwrap_or_default()
+        )
     })
     .await?;
     match outcome {
@@ -142,7 +151,12 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
         .take(2)
         .map(|folder| folder.join(name))
         .find(|program| program.is_file())
-        .with_context(|| format!("there is no {name} beside {}: build it first (make build)", own.display()))
+        .with_context(|| {
+            format!(
+                "there is no {name} beside {}: build it first (make build)",
+                own.display()
+            )
+        })
 }
 
 /// The keeper's whole life.

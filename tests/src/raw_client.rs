@@ -67,9 +67,20 @@ impl RawClient {
             attributes: &[],
             tls,
         };
-        let ServerConnection { stream, greeting, capabilities, connection_id, .. } =
-            peer::connect::login(address, request).await?;
-        Ok(RawClient { stream, capabilities, connection_id, version: greeting.version, unread: Vec::new() })
+        let ServerConnection {
+            stream,
+            greeting,
+            capabilities,
+            connection_id,
+            ..
+        } = peer::connect::login(address, request).await?;
+        Ok(RawClient {
+            stream,
+            capabilities,
+            connection_id,
+            version: greeting.version,
+            unread: Vec::new(),
+        })
     }
 
     /// What both ends agreed on.
@@ -163,15 +174,24 @@ impl RawClient {
                 }
             }
         }
-        ensure!(self.unread.is_empty(), "{} bytes after the reply", self.unread.len());
-        Ok(Reply { packets: packets(&bytes)?, bytes, capabilities: self.capabilities })
+        ensure!(
+            self.unread.is_empty(),
+            "{} bytes after the reply",
+            self.unread.len()
+        );
+        Ok(Reply {
+            packets: packets(&bytes)?,
+            bytes,
+            capabilities: self.capabilities,
+        })
     }
 
     async fn read_some(&mut self) -> anyhow::Result<()> {
         let mut chunk = vec![0; 64 * 1024];
         let read = self.stream.read(&mut chunk).await?;
         ensure!(read > 0, "the server closed the connection inside a reply");
-        self.unread.extend_from_slice(chunk.get(..read).unwrap_or_default());
+        self.unread
+            .extend_from_slice(chunk.get(..read).unwrap_or_default());
         Ok(())
     }
 

@@ -49,7 +49,11 @@ impl Relay {
                 tokio::spawn(carry(client, server, ways.clone()));
             }
         });
-        Ok(Relay { port, way: Arc::new(way), accepting })
+        Ok(Relay {
+            port,
+            way: Arc::new(way),
+            accepting,
+        })
     }
 
     /// Where to connect to.
@@ -81,7 +85,9 @@ async fn carry(client: TcpStream, server: SocketAddr, mut ways: watch::Receiver<
     let relayed = async {
         // an open way is not waited for: the kernel accepts before a server does, too
         let _ = ways.wait_for(|way| *way != Way::Stalled).await;
-        let Ok(server) = TcpStream::connect(server).await else { return };
+        let Ok(server) = TcpStream::connect(server).await else {
+            return;
+        };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let (client_in, client_out) = client.into_split();
         let (server_in, server_out) = server.into_split();
@@ -97,7 +103,12 @@ async fn carry(client: TcpStream, server: SocketAddr, mut ways: watch::Receiver<
 }
 
 /// Reading and writing are apart, so that a delay is latency and not throughput.
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut ways: watch::Receiver<Way>, delayed: bool) {
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    mut ways: watch::Receiver<Way>,
+    delayed: bool,
+) {
     let (sender, mut receiver) = mpsc::channel::<(Instant, Vec<u8>)>(CHUNKS_IN_FLIGHT_MAX);
     let read = async move {
         loop {

@@ -76,7 +76,10 @@ impl FromStr for Runner {
 
     fn from_str(text: &str) -> anyhow::Result<Runner> {
         let (pid, born) = text.split_once('-').context("a runner is PID-TICKS")?;
-        Ok(Runner { pid: pid.parse()?, born: born.parse()? })
+        Ok(Runner {
+            pid: pid.parse()?,
+            born: born.parse()?,
+        })
     }
 }
 
@@ -88,7 +91,10 @@ mod tests {
     fn this_process_is_alive_and_another_with_its_number_is_not() {
         let this = Runner::this_process().unwrap();
         assert!(this.is_alive());
-        let other = Runner { born: this.born + 1, ..this };
+        let other = Runner {
+            born: this.born + 1,
+            ..this
+        };
         assert!(!other.is_alive());
         assert_eq!(this.to_string().parse::<Runner>().unwrap(), this);
     }

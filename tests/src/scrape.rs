@@ -23,7 +23,9 @@ pub struct Answer {
 /// # Errors
 /// When there is no answer.
 pub async fn http_get(base: &str, path: &str) -> anyhow::Result<Answer> {
-    let host = base.strip_prefix("http://").with_context(|| format!("{base} is no http address"))?;
+    let host = base
+        .strip_prefix("http://")
+        .with_context(|| format!("{base} is no http address"))?;
     let ask = async {
         let mut stream = TcpStream::connect(host).await?;
         let request = format!("GET {path} HTTP/1.0\r\nHost: {host}\r\nConnection: close\r\n\r\n");
@@ -36,9 +38,18 @@ pub async fn http_get(base: &str, path: &str) -> anyhow::Result<Answer> {
         .await
         .with_context(|| format!("no answer from {base}{path}"))?
         .with_context(|| format!("no answer from {base}{path}"))?;
-    let (head, body) = answer.split_once("\r\n\r\n").context("an answer without a head")?;
-    let status = head.split(' ').nth(1).context("an answer without a status")?.parse()?;
-    Ok(Answer { status, body: body.to_owned() })
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .context("an answer without a head")?;
+    let status = head
+        .split(' ')
+        .nth(1)
+        .context("an answer without a status")?
+        .parse()?;
+    Ok(Answer {
+        status,
+        body: body.to_owned(),
+    })
 }
 
 /// One sample of a scrape.
@@ -68,7 +79,12 @@ impl Scrape {
     /// When it does not answer, or not in Prometheus' format.
     pub async fn of(base: &str) -> anyhow::Result<Scrape> {
         let answer = http_get(base, "/metrics").await?;
-        ensure!(answer.status == 200, "{base}/metrics: {} {}", answer.status, answer.body);
+        ensure!(
+            answer.status == 200,
+            "{base}/metrics: {} {}",
+            answer.status,
+            answer.body
+        );
         Scrape::parse(&answer.body)
     }
 
@@ -80,9 +96,13 @@ impl Scrape {
         let mut scrape = Scrape::default();
         for line in text.lines().filter(|line| !line.is_empty()) {
             if let Some(family) = line.strip_prefix("# TYPE ") {
-                scrape.families.extend(family.split(' ').next().map(str::to_owned));
+                scrape
+                    .families
+                    .extend(family.split(' ').next().map(str::to_owned));
             } else if !line.starts_with('#') {
-                scrape.samples.push(sample(line).with_context(|| format!("not a sample: {line:?}"))?);
+                scrape
+                    .samples
+                    .push(sample(line).with_context(|| format!("not a sample: {line:?}"))?);
             }
         }
         Ok(scrape)
@@ -92,7 +112,10 @@ impl Scrape {
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
         let has = |sample: &Sample, (name, value): &(&str, &str)| {
-            sample.labels.iter().any(|(key, held)| key == name && held == value)
+            sample
+                .labels
+                .iter()
+                .any(|(key, held)| key == name && held == value)
         };
         self.samples
             .iter()
@@ -123,7 +146,11 @@ fn sample(line: &str) -> anyhow::Result<Sample> {
         "+Inf" => f64::INFINITY,
         number => number.parse()?,
     };
-    Ok(Sample { name: name.to_owned(), labels: pairs, value })
+    Ok(Sample {
+        name: name.to_owned(),
+        labels: pairs,
+        value,
+    })
 }
 
 #[cfg(test)]

@@ -71,7 +71,10 @@ async fn the_greeting_is_the_managers_own(cluster: &Cluster) -> anyhow::Result<(
     let door = cluster.door()?;
     let through = door.raw("app", MODERN).await?;
     let node = cluster.node("manager")?;
-    let address = Address::Tcp { host: node.host.clone(), port: node.port };
+    let address = Address::Tcp {
+        host: node.host.clone(),
+        port: node.port,
+    };
     let tls = Connector::encrypt_only()?;
     let direct = RawClient::login(
         &address,
@@ -82,7 +85,10 @@ async fn the_greeting_is_the_managers_own(cluster: &Cluster) -> anyhow::Result<(
         TlsPolicy::Preferred(&tls),
     )
     .await?;
-    assert_eq!(String::from_utf8_lossy(&through.version), String::from_utf8_lossy(&direct.version));
+    assert_eq!(
+        String::from_utf8_lossy(&through.version),
+        String::from_utf8_lossy(&direct.version)
+    );
     ensure!(through.connection_id != direct.connection_id);
     Ok(())
 }
@@ -90,9 +96,17 @@ async fn the_greeting_is_the_managers_own(cluster: &Cluster) -> anyhow::Result<(
 async fn a_session_begins_in_the_schema_that_the_client_named(cluster: &Cluster) -> anyhow::Result<()> {
     let mut conn = cluster.door()?.connect_to("app", "sakila").await?;
     for _ in 0..8 {
-        assert_eq!(conn.query_first::<u64, _>("SELECT COUNT(*) FROM actor").await?, Some(200));
+        assert_eq!(
+            conn.query_first::<u64, _>("SELECT COUNT(*) FROM actor").await?,
+            Some(200)
+        );
     }
-    assert_eq!(conn.query_first::<String, _>("SELECT DATABASE()").await?.as_deref(), Some("sakila"));
+    assert_eq!(
+        conn.query_first::<String, _>("SELECT DATABASE()")
+            .await?
+            .as_deref(),
+        Some("sakila")
+    );
     Ok(conn.disconnect().await?)
 }
 

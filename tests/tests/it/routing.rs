@@ -40,7 +40,11 @@ fn assert_even(ran: &BTreeMap<String, usize>) {
 /// Only the manager, and it all.
 fn assert_manager(ran: &BTreeMap<String, usize>, statements: usize) {
     let on_manager = ran.get("manager").copied().unwrap_or_default();
-    assert_eq!((on_manager, ran.values().sum::<usize>()), (statements, statements), "{ran:?}");
+    assert_eq!(
+        (on_manager, ran.values().sum::<usize>()),
+        (statements, statements),
+        "{ran:?}"
+    );
 }
 
 async fn random(cluster: &Cluster) -> anyhow::Result<Conn> {
@@ -59,7 +63,11 @@ async fn route(conn: &mut Conn) -> anyhow::Result<(String, String)> {
 
 async fn assert_route(conn: &mut Conn, role: &str, reason: &str, after: &str) -> anyhow::Result<()> {
     let (is_role, is_reason) = route(conn).await?;
-    assert_eq!((is_role.as_str(), is_reason.as_str()), (role, reason), "after {after}");
+    assert_eq!(
+        (is_role.as_str(), is_reason.as_str()),
+        (role, reason),
+        "after {after}"
+    );
     Ok(())
 }
 
@@ -67,7 +75,10 @@ async fn a_thousand_reads_of_one_session_are_spread_evenly(cluster: &Cluster) ->
     let (log, mark) = (cluster.log().await?, marker("one_session"));
     let mut conn = random(cluster).await?;
     for _ in 0..READS {
-        conn.query_drop(format!("SELECT first_name, '{mark}' FROM actor WHERE actor_id = 7")).await?;
+        conn.query_drop(format!(
+            "SELECT first_name, '{mark}' FROM actor WHERE actor_id = 7"
+        ))
+        .await?;
     }
     conn.disconnect().await?;
     assert_even(&log.ran(&mark)?);
@@ -85,7 +96,10 @@ async fn a_thousand_reads_of_many_sessions_are_spread_evenly(cluster: &Cluster) 
         sessions.spawn(async move {
             for _ in 0..READS / SESSIONS_AT_ONCE {
                 let mut conn = door.connect_to("app", "sakila").await?;
-                conn.query_drop(format!("SELECT first_name, '{mark}' FROM actor WHERE actor_id = 7")).await?;
+                conn.query_drop(format!(
+                    "SELECT first_name, '{mark}' FROM actor WHERE actor_id = 7"
+                ))
+                .await?;
                 conn.disconnect().await?;
             }
             anyhow::Ok(())
@@ -101,7 +115,9 @@ async fn a_thousand_reads_of_many_sessions_are_spread_evenly(cluster: &Cluster) 
 async fn prepared_reads_are_spread_evenly_too(cluster: &Cluster) -> anyhow::Result<()> {
     let (log, mark) = (cluster.log().await?, marker("prepared"));
     let mut conn = random(cluster).await?;
-    let statement = conn.prep(format!("SELECT actor_id, '{mark}' FROM actor WHERE actor_id = ?")).await?;
+    let statement = conn
+        .prep(format!("SELECT actor_id, '{mark}' FROM actor WHERE actor_id = ?"))
+        .await?;
     for index in 0..READS {
         let id = index % 200 + 1;
         let row: Option<(usize, String)> = conn.exec_first(&statement, (id,)).await?;
@@ -126,7 +142,9 @@ async fn writes_run_on_the_manager_alone(cluster: &Cluster) -> anyhow::Result<()
         format!("DELETE FROM t WHERE v = '{mark}'"),
     ];
     for statement in &statements {
-        conn.query_drop(statement.as_str()).await.with_context(|| statement.clone())?;
+        conn.query_drop(statement.as_str())
+            .await
+            .with_context(|| statement.clone())?;
     }
     conn.disconnect().await?;
     assert_manager(&log.ran(&mark)?, statements.len());
@@ -138,7 +156,8 @@ async fn direct_sends_everything_to_the_manager(cluster: &Cluster) -> anyhow::Re
     let mut conn = cluster.door()?.connect_to("app", "sakila").await?;
     conn.query_drop("PROXY SET strategy = 'direct'").await?;
     for _ in 0..100 {
-        conn.query_drop(format!("SELECT COUNT(*), '{mark}' FROM actor")).await?;
+        conn.query_drop(format!("SELECT COUNT(*), '{mark}' FROM actor"))
+            .await?;
     }
     assert_route(&mut conn, "manager", "strategy-direct", "a read").await?;
     conn.disconnect().await?;
@@ -149,8 +168,14 @@ async fn direct_sends_everything_to_the_manager(cluster: &Cluster) -> anyhow::Re
 async fn what_is_not_surely_a_read_stays_on_the_manager(cluster: &Cluster) -> anyhow::Result<()> {
     let mut conn = random(cluster).await?;
     let statements = [
-        ("SELECT actor_id FROM actor WHERE actor_id = 1 FOR UPDATE", "locking-read"),
-        ("SELECT actor_id FROM actor WHERE actor_id = 1 LOCK IN SHARE MODE", "locking-read"),
+        (
+            "SELECT actor_id FROM actor WHERE actor_id = 1 FOR UPDATE",
+            "locking-read",
+        ),
+        (
+            "SELECT actor_id FROM actor WHERE actor_id = 1 LOCK IN SHARE MODE",
+            "locking-read",
+        ),
         ("SELECT @a := 1", "user-variables"),
         ("SELECT @a", "user-variables"),
         ("SELECT @@version", "system-variables"),
@@ -159,7 +184,9 @@ async fn what_is_not_surely_a_read_stays_on_the_manager(cluster: &Cluster) -> an
         ("SET @b = 2", "session-state"),
     ];
     for (statement, reason) in statements {
-        conn.query_drop(statement).await.with_context(|| statement.to_owned())?;
+        conn.query_drop(statement)
+            .await
+            .with_context(|| statement.to_owned())?;
         assert_route(&mut conn, "manager", reason, statement).await?;
     }
     assert_eq!(conn.query_first::<i64, _>("SELECT @a + @b").await?, Some(3));
@@ -187,7 +214,10 @@ async fn autocommit_off_keeps_reads_on_the_manager(cluster: &Cluster) -> anyhow:
     for reason in ["autocommit-off", "in-transaction"] {
         conn.query_drop("SELECT COUNT(*) FROM actor").await?;
         let (role, shown) = route(&mut conn).await?;
-        ensure!(role == "manager" && (shown == reason || shown == "autocommit-off"), "{role} {shown}");
+        ensure!(
+            role == "manager" && (shown == reason || shown == "autocommit-off"),
+            "{role} {shown}"
+        );
     }
     conn.query_drop("COMMIT").await?;
     conn.query_drop("SET autocommit = 1").await?;
@@ -200,19 +230,32 @@ async fn what_asks_about_the_previous_statement_follows_it(cluster: &Cluster) ->
     let schema = cluster.schema("previous").await?;
     let mut conn = random(cluster).await?;
     conn.query_drop(format!("USE {schema}")).await?;
-    conn.query_drop("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)").await?;
+    conn.query_drop("CREATE TABLE t (id INT AUTO_INCREMENT PRIMARY KEY, v INT)")
+        .await?;
     conn.query_drop("INSERT INTO t (v) VALUES (5), (6)").await?;
     for _ in 0..4 {
-        assert_eq!(conn.query_first::<u64, _>("SELECT LAST_INSERT_ID()").await?, Some(1));
+        assert_eq!(
+            conn.query_first::<u64, _>("SELECT LAST_INSERT_ID()").await?,
+            Some(1)
+        );
     }
     for _ in 0..8 {
-        let found: Vec<u16> =
-            conn.query("SELECT SQL_CALC_FOUND_ROWS actor_id FROM sakila.actor LIMIT 3").await?;
+        let found: Vec<u16> = conn
+            .query("SELECT SQL_CALC_FOUND_ROWS actor_id FROM sakila.actor LIMIT 3")
+            .await?;
         assert_eq!(found.len(), 3);
-        assert_eq!(conn.query_first::<u64, _>("SELECT FOUND_ROWS()").await?, Some(200));
-        conn.query_drop("SELECT 1 / 0, COUNT(*) FROM sakila.actor").await?;
+        assert_eq!(
+            conn.query_first::<u64, _>("SELECT FOUND_ROWS()").await?,
+            Some(200)
+        );
+        conn.query_drop("SELECT 1 / 0, COUNT(*) FROM sakila.actor")
+            .await?;
         let warnings: Vec<(String, u16, String)> = conn.query("SHOW WARNINGS").await?;
-        assert_eq!(warnings.iter().map(|warning| warning.1).collect::<Vec<_>>(), [1365], "{warnings:?}");
+        assert_eq!(
+            warnings.iter().map(|warning| warning.1).collect::<Vec<_>>(),
+            [1365],
+            "{warnings:?}"
+        );
     }
     Ok(conn.disconnect().await?)
 }
@@ -224,7 +267,10 @@ async fn temporary_tables_keep_the_session_on_the_manager(cluster: &Cluster) -> 
     conn.query_drop("CREATE TEMPORARY TABLE mine (v INT)").await?;
     conn.query_drop("INSERT INTO mine VALUES (1), (2)").await?;
     for _ in 0..8 {
-        assert_eq!(conn.query_first::<u64, _>("SELECT COUNT(*) FROM mine").await?, Some(2));
+        assert_eq!(
+            conn.query_first::<u64, _>("SELECT COUNT(*) FROM mine").await?,
+            Some(2)
+        );
         assert_route(&mut conn, "manager", "temporary-tables", "a temporary table").await?;
     }
     Ok(conn.disconnect().await?)
@@ -233,13 +279,16 @@ async fn temporary_tables_keep_the_session_on_the_manager(cluster: &Cluster) -> 
 async fn a_stored_function_that_writes_runs_on_the_manager(cluster: &Cluster) -> anyhow::Result<()> {
     let schema = cluster.schema("functions").await?;
     let mut root = cluster.root("manager").await?;
-    root.query_drop("SET GLOBAL log_bin_trust_function_creators = 1").await?;
     root.query_drop(format!("USE {schema}")).await?;
     root.query_drop("CREATE TABLE counted (v INT)").await?;
-    let body = "RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO counted VALUES (1); RETURN 7; END";
-    root.query_drop(format!("CREATE FUNCTION write_one() {body}")).await?;
+    // the word lets it into the binary log, where the replicas take it from
+    let body =
+        "RETURNS INT DETERMINISTIC MODIFIES SQL DATA BEGIN INSERT INTO counted VALUES (1); RETURN 7; END";
+    root.query_drop(format!("CREATE FUNCTION write_one() {body}"))
+        .await?;
     // the same in disguise: a view looks like a table
-    root.query_drop("CREATE VIEW innocent AS SELECT write_one() AS v").await?;
+    root.query_drop("CREATE VIEW innocent AS SELECT write_one() AS v")
+        .await?;
     root.disconnect().await?;
     cluster.settle().await?;
     let mut conn = random(cluster).await?;
@@ -250,8 +299,17 @@ async fn a_stored_function_that_writes_runs_on_the_manager(cluster: &Cluster) ->
         assert_route(&mut conn, "manager", "function-with-effect", "SELECT write_one()").await?;
     }
     for _ in 0..CALLS {
-        assert_eq!(conn.query_first::<i64, _>("SELECT v FROM innocent").await?, Some(7));
-        assert_route(&mut conn, "manager", "retried-on-manager", "SELECT v FROM innocent").await?;
+        assert_eq!(
+            conn.query_first::<i64, _>("SELECT v FROM innocent").await?,
+            Some(7)
+        );
+        assert_route(
+            &mut conn,
+            "manager",
+            "retried-on-manager",
+            "SELECT v FROM innocent",
+        )
+        .await?;
     }
     conn.query_drop("PROXY SET strategy = 'direct'").await?;
     let counted: Option<u64> = conn.query_first("SELECT COUNT(*) FROM counted").await?;
@@ -262,7 +320,10 @@ async fn a_stored_function_that_writes_runs_on_the_manager(cluster: &Cluster) ->
 async fn hints_choose_and_never_reach_a_server(cluster: &Cluster) -> anyhow::Result<()> {
     let (log, mark) = (cluster.log().await?, marker("hints"));
     let mut conn = random(cluster).await?;
-    conn.query_drop(format!("SELECT /*+ proxy(target=manager) */ COUNT(*), '{mark}' FROM actor")).await?;
+    conn.query_drop(format!(
+        "SELECT /*+ proxy(target=manager) */ COUNT(*), '{mark}' FROM actor"
+    ))
+    .await?;
     assert_route(&mut conn, "manager", "hint-manager", "target=manager").await?;
     conn.query_drop("PROXY SET strategy = 'direct'").await?;
     for strategy in ["random", "ping"] {
@@ -287,13 +348,24 @@ async fn explain_says_where_and_runs_nothing(cluster: &Cluster) -> anyhow::Resul
     let (log, mark) = (cluster.log().await?, marker("explain"));
     let mut conn = random(cluster).await?;
     let questions = [
-        (format!("PROXY EXPLAIN SELECT '{mark}' FROM actor"), "worker", "strategy-random"),
-        (format!("PROXY EXPLAIN UPDATE actor SET first_name = '{mark}' WHERE actor_id = 1"), "manager", "write"),
+        (
+            format!("PROXY EXPLAIN SELECT '{mark}' FROM actor"),
+            "worker",
+            "strategy-random",
+        ),
+        (
+            format!("PROXY EXPLAIN UPDATE actor SET first_name = '{mark}' WHERE actor_id = 1"),
+            "manager",
+            "write",
+        ),
     ];
     for (question, role, reason) in questions {
         let shown: Option<(String, String, String, String)> = conn.query_first(question).await?;
         let (node, is_role, strategy, is_reason) = shown.context("no answer")?;
-        assert_eq!((is_role.as_str(), strategy.as_str(), is_reason.as_str()), (role, "random", reason));
+        assert_eq!(
+            (is_role.as_str(), strategy.as_str(), is_reason.as_str()),
+            (role, "random", reason)
+        );
         ensure!(cluster.facts().node(&node).is_some(), "{node} is no node");
     }
     conn.disconnect().await?;
@@ -315,8 +387,9 @@ async fn reads_see_the_sessions_schema_and_sql_mode(cluster: &Cluster) -> anyhow
     conn.query_drop("SET sql_mode = 'ANSI_QUOTES'").await?;
     let mut on_workers = 0;
     for _ in 0..8 {
-        let quoted: Option<u16> =
-            conn.query_first("SELECT \"actor_id\" FROM \"actor\" WHERE \"actor_id\" = 3").await?;
+        let quoted: Option<u16> = conn
+            .query_first("SELECT \"actor_id\" FROM \"actor\" WHERE \"actor_id\" = 3")
+            .await?;
         assert_eq!(quoted, Some(3));
         on_workers += usize::from(route(&mut conn).await?.0 == "worker");
     }
