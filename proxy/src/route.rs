@@ -46,6 +46,8 @@ pub struct SessionView {
     pub temporary_tables: bool,
     /// LOCK TABLES is in force.
     pub locked_tables: bool,
+    /// The current schema is one that each node keeps for itself.
+    pub node_schema: bool,
     /// Reads lock what they see: isolation level SERIALIZABLE, or one that is not known.
     pub serializable: bool,
     /// A SET TRANSACTION waits for the next transaction.
@@ -75,8 +77,8 @@ pub enum Pin {
     ActiveRole,
     /// An open HANDLER.
     OpenHandler,
-    /// A lock by name (GET_LOCK).
-    NamedLock,
+    /// The server reads texts in a way that our lexer cannot follow.
+    UnreadableTexts,
 }
 
 impl Pin {
@@ -87,7 +89,7 @@ impl Pin {
             Pin::UnseenState => "unseen-state",
             Pin::ActiveRole => "active-role",
             Pin::OpenHandler => "open-handler",
-            Pin::NamedLock => "named-lock",
+            Pin::UnreadableTexts => "unreadable-texts",
         }
     }
 }
@@ -123,6 +125,7 @@ impl SessionView {
             autocommit: true,
             temporary_tables: false,
             locked_tables: false,
+            node_schema: false,
             serializable: false,
             one_shot_transaction: false,
             pinned: None,
@@ -236,6 +239,7 @@ fn reason_of_session(session: &SessionView) -> Option<Reason> {
     [
         (session.pinned.is_some(), Reason::SessionPinned),
         (session.locked_tables, Reason::TablesLocked),
+        (session.node_schema, Reason::NodeLocal),
         (session.in_transaction, Reason::InTransaction),
         (!session.autocommit, Reason::AutocommitOff),
         (session.one_shot_transaction, Reason::OneShotTransaction),

@@ -4,14 +4,15 @@
 //! that runs. So the settings come from the server's session tracking, and where one is not understood,
 //! no text of a policy user is.
 
-use statement::{CharsetClass, LexMode};
+use statement::LexMode;
 use wire::reply::{SessionChange, SessionChanges};
 
 /// The lexer's settings for one session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reading {
     mode: LexMode,
-    known: bool,
+    sql_mode_known: bool,
+    charset_known: bool,
 }
 
 impl Reading {
@@ -19,25 +20,15 @@ impl Reading {
     pub(super) fn unknown() -> Self {
         Self {
             mode: LexMode::default(),
-            known: false,
+            sql_mode_known: false,
+            charset_known: false,
         }
     }
 
     /// From the state that the login or a reset reports: it names both settings, or nothing is known.
     pub(super) fn of_login(state: &[u8]) -> Self {
-        let mut reading = Self {
-            mode: LexMode::default(),
-            known: true,
-        };
-        let (mut sql_mode, mut charset) = (false, false);
-        for change in SessionChanges::new(state).flatten() {
-            if let SessionChange::Variable { name, .. } = change {
-                sql_mode |= name == b"sql_mode";
-                charset |= name == b"character_set_client";
-            }
-        }
+        let mut reading = Self::unknown();
         reading.learn(state);
-        reading.known &= sql_mode && charset;
         reading
     }
 
@@ -48,29 +39,36 @@ impl Reading {
                 Ok(SessionChange::Variable {
                     name: b"sql_mode",
                     value,
-                }) => self.mode.set_sql_mode(value),
+                }) => {
+                    self.sql_mode_known = self.follow(self.mode.with_sql_mode(value));
+                }
                 Ok(SessionChange::Variable {
                     name: b"character_set_client",
                     value,
-                }) => match CharsetClass::from_name(value) {
-                    Some(charset) => self.mode.charset = charset,
-                    None => self.known = false,
-                },
+                }) => {
+                    self.charset_known = self.follow(self.mode.with_charset(value));
+                }
                 Ok(_) => {}
-                Err(_) => self.known = false,
+                Err(_) => *self = Self::unknown(),
             }
         }
     }
 
+    fn follow(&mut self, mode: Option<LexMode>) -> bool {
+        self.mode = mode.unwrap_or(self.mode);
+        mode.is_some()
+    }
+
     /// The settings, when they are known.
     pub(super) fn mode(&self) -> Option<LexMode> {
-        self.known.then_some(self.mode)
+        (self.sql_mode_known && self.charset_known).then_some(self.mode)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use statement::CharsetClass;
 
     fn state(changes: &[(&[u8], &[u8])]) -> Vec<u8> {
         let mut out = Vec::new();
@@ -101,6 +99,13 @@ mod tests {
         ]));
         assert!(reading.mode().is_some());
         reading.learn(&state(&[(b"character_set_client", b"klingon")]));
+        assert_eq!(reading.mode(), None);
+        reading.learn(&state(&[(b"character_set_client", b"latin1")]));
+        assert!(reading.mode().is_some());
+        reading.learn(&state(&[(
+            b"sql_mode",
+            b"PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ORACLE,NO_KEY_OPTIONS",
+        )]));
         assert_eq!(reading.mode(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of a session: learned from what the manager reports, and where it reports nothing, from
 //! the statement that ran.
 
-use statement::{CharsetClass, Effect, Facts, LexMode, SessionChange, VariableScope};
+use statement::{Effect, Facts, LexMode, SessionChange, VariableScope};
 use wire::reply::{self, SessionChanges};
 use wire::{Capabilities, StatusFlags};
 
@@ -57,16 +57,21 @@ impl SessionState {
 
     fn variable(&mut self, name: &[u8], value: &[u8]) {
         match name {
-            b"sql_mode" => self.mode.set_sql_mode(value),
-            b"character_set_client" => match CharsetClass::from_name(value) {
-                Some(charset) => self.mode.charset = charset,
-                None => self.pinned = Some(Pin::UnseenState),
-            },
+            b"sql_mode" => self.reads_as(self.mode.with_sql_mode(value)),
+            b"character_set_client" => self.reads_as(self.mode.with_charset(value)),
             b"character_set_connection" => self.collation_is_stale = true,
             b"collation_connection" => self.collation_is_stale = false,
             _ => {}
         }
         self.variables.learn(name, value);
+    }
+
+    /// How the server reads texts from now on; where that cannot be followed, no text is taken for a read.
+    fn reads_as(&mut self, mode: Option<LexMode>) {
+        match mode {
+            Some(mode) => self.mode = mode,
+            None => self.pinned = Some(Pin::UnreadableTexts),
+        }
     }
 
     /// A text was run by the manager and ended without an error.
@@ -145,6 +150,7 @@ impl SessionState {
             autocommit: self.transaction.autocommit,
             temporary_tables: self.temporary_tables,
             locked_tables: self.locked_tables,
+            node_schema: is_node_schema(&self.schema),
             one_shot_transaction: self.transaction.one_shot,
             serializable: self.transaction.serializable,
             pinned: self
@@ -154,4 +160,12 @@ impl SessionState {
             ..SessionView::fresh(capabilities & Capabilities::ROW_FLAGS)
         }
     }
+}
+
+/// Whether a name without a schema means a table that each node keeps for itself.
+fn is_node_schema(schema: &[u8]) -> bool {
+    const NODE_SCHEMAS: [&[u8]; 4] = [b"information_schema", b"performance_schema", b"mysql", b"sys"];
+    NODE_SCHEMAS
+        .iter()
+        .any(|known| known.eq_ignore_ascii_case(schema))
 }

@@ -16,20 +16,6 @@ pub struct LexMode {
 }
 
 impl LexMode {
-    /// Follows a new value of `sql_mode`, as the server reports it: names joined by commas.
-    pub fn set_sql_mode(&mut self, value: &[u8]) {
-        let has = |mode: &[u8]| {
-            value
-                .split(|&byte| byte == b',')
-                .any(|word| word.eq_ignore_ascii_case(mode))
-        };
-        self.ansi_quotes = has(b"ANSI_QUOTES");
-        self.no_backslash_escapes = has(b"NO_BACKSLASH_ESCAPES");
-        self.pipes_as_concat = has(b"PIPES_AS_CONCAT");
-    }
-}
-
-impl LexMode {
     /// This mode under another `sql_mode`, given as the server writes it: names and commas.
     ///
     /// `None` for what is no list of names (a number, an expression), or names a mode whose grammar is

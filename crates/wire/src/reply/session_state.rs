@@ -99,8 +99,7 @@ impl<'a> Iterator for SessionChanges<'a> {
         if !self.variables.is_empty() {
             let change = self.variable();
             if change.is_err() {
-                self.variables = Reader::new(&[]);
-                self.entries = Reader::new(&[]);
+                *self = Self::new(&[]);
             }
             return Some(change);
         }
@@ -109,7 +108,7 @@ impl<'a> Iterator for SessionChanges<'a> {
         }
         let change = self.entry();
         if change.is_err() {
-            self.entries = Reader::new(&[]);
+            *self = Self::new(&[]);
         }
         Some(change)
     }
@@ -183,8 +182,11 @@ mod tests {
 
     #[test]
     fn a_broken_block_ends_with_an_error_once() {
-        let mut changes = SessionChanges::new(&[0, 200, 1]);
-        assert!(matches!(changes.next(), Some(Err(_))));
-        assert_eq!(changes.next(), None);
+        // the second: a variable's name is cut, and something is left behind the cut
+        for block in [&[0, 200, 1][..], &[0, 4, 0xfb, 0, 1, b'a']] {
+            let mut changes = SessionChanges::new(block);
+            assert!(matches!(changes.next(), Some(Err(_))));
+            assert_eq!(changes.next(), None);
+        }
     }
 }
