@@ -6,6 +6,7 @@
 //! ```
 
 use std::io;
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
@@ -75,9 +76,19 @@ pub struct Moved {
 #[derive(Debug, Default)]
 pub struct Outbox {
     pending: Option<Chunk>,
+    write_timeout: Option<Duration>,
 }
 
 impl Outbox {
+    /// Whoever does not take a chunk of a reply within `write_timeout` has failed ([`RelayError::To`] with
+    /// [`io::ErrorKind::TimedOut`]), as with a server's `net_write_timeout`.
+    pub fn with_write_timeout(write_timeout: Duration) -> Self {
+        Self {
+            pending: None,
+            write_timeout: Some(write_timeout),
+        }
+    }
+
     /// Whether bytes are waiting that belong to no reply.
     pub fn has_bytes(&self) -> bool {
         self.pending.is_some()
@@ -132,8 +143,9 @@ impl Outbox {
                 && !bytes.is_empty()
             {
                 moved.at_boundary = false;
-                to.write_all(bytes).await.map_err(RelayError::To)?;
-                to.flush().await.map_err(RelayError::To)?;
+                deliver(to, bytes, self.write_timeout)
+                    .await
+                    .map_err(RelayError::To)?;
                 moved.bytes += bytes.len() as u64;
                 moved.at_boundary = progress.is_between_packets();
             }
@@ -146,6 +158,20 @@ impl Outbox {
             }
         }
         Ok(Ended::Done)
+    }
+}
+
+async fn deliver<T: AsyncWrite + Unpin>(to: &mut T, bytes: &[u8], limit: Option<Duration>) -> io::Result<()> {
+    let written = async {
+        to.write_all(bytes).await?;
+        to.flush().await
+    };
+    match limit {
+        Some(limit) => match tokio::time::timeout(limit, written).await {
+            Ok(written) => written,
+            Err(_elapsed) => Err(io::ErrorKind::TimedOut.into()),
+        },
+        None => written.await,
     }
 }
 

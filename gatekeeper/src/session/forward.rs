@@ -68,6 +68,9 @@ impl Session {
 
     async fn relay_failed(&mut self, error: &RelayError, moved: Moved) -> Flow {
         match error {
+            RelayError::To(error) if error.kind() == std::io::ErrorKind::TimedOut => {
+                self.gate.metrics.error(ErrorKind::ClientSlow);
+            }
             RelayError::To(_) => self.gate.metrics.error(ErrorKind::ClientLost),
             RelayError::From(_) | RelayError::Protocol(_) => {
                 tracing::warn!(connection = %self.who.connection_id, %error, "lost the proxy while a command ran");

@@ -115,7 +115,7 @@ impl Session {
             inbox: Inbox::default(),
             hop: Link {
                 stream: hop.stream,
-                outbox: Outbox::default(),
+                outbox: Outbox::with_write_timeout(gate.config.limits.write_timeout),
                 capabilities: hop.capabilities,
             },
             who,
@@ -172,7 +172,7 @@ impl Session {
         self.profile = Profile::of(&self.who.user, self.gate.config.policy.mode);
         self.hop = Link {
             stream: hop.stream,
-            outbox: Outbox::default(),
+            outbox: Outbox::with_write_timeout(self.gate.config.limits.write_timeout),
             capabilities: hop.capabilities,
         };
         audit::logged_in(self.who.subject(), self.who.tls.is_some());

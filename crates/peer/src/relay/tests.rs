@@ -131,3 +131,22 @@ async fn pipelined_replies_are_read_one_by_one() {
         .unwrap();
     assert_eq!(out, second);
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_does_not_read_has_failed_after_the_timeout() {
+    let reply = rows(40);
+    // room for 100 bytes, and nobody who reads them
+    let (mut to, _nobody) = tokio::io::duplex(100);
+    let mut outbox = Outbox::with_write_timeout(Duration::from_secs(60));
+    let mut progress = Progress::new(Shape::Results, CAPABILITIES);
+    let ended = outbox
+        .relay(
+            &mut &reply[..],
+            Some(&mut to),
+            &mut progress,
+            &mut Passing,
+            &mut Moved::default(),
+        )
+        .await;
+    assert!(matches!(ended, Err(RelayError::To(error)) if error.kind() == io::ErrorKind::TimedOut));
+}
