@@ -230,9 +230,9 @@ impl Session {
                 OnWorker::Answered
             }
             Ok(Ended::Withheld) => {
-                tracing::debug!(code = watch.refusal, "a worker refused a read");
+                tracing::debug!(code = watch.refusal, "a worker answered a read with an error");
                 link.outbox.discard_withheld();
-                if watch.refusal_is_of_the_statement() {
+                if watch.connection_is_good() {
                     self.put_back(link);
                 }
                 OnWorker::NothingDelivered

@@ -7,9 +7,6 @@ use wire::{Capabilities, StatusFlags};
 
 use super::state::SessionState;
 
-/// Errors by which a worker refuses what writes: `--read-only`, a read-only transaction, read-only mode.
-const REFUSED_WRITES: [u16; 3] = [1290, 1792, 1836];
-
 /// Watches a reply of the manager.
 #[derive(Debug)]
 pub(super) struct ManagerWatch<'a> {
@@ -41,6 +38,10 @@ impl Observer for ManagerWatch<'_> {
 }
 
 /// Watches a reply of a worker: nothing of its session is the client's.
+///
+/// An error in the place of a reply is held back, and the manager is asked: only its errors are the cluster's.
+/// The worker may be behind (a table that is not there yet), be read-only for what was misjudged as a read
+/// (1290, 1792, 1836), or be going down.
 #[derive(Debug, Default)]
 pub(super) struct WorkerWatch {
     delivered: bool,
@@ -52,7 +53,7 @@ impl Observer for WorkerWatch {
     fn control(&mut self, control: Control, _: &[u8]) -> Edit {
         if let Control::Err(code) = control
             && !self.delivered
-            && (REFUSED_WRITES.contains(&code) || is_about_the_connection(code))
+            && !is_the_clients_own_end(code)
         {
             self.refusal = Some(code);
             return Edit::Withhold;
@@ -63,14 +64,41 @@ impl Observer for WorkerWatch {
 }
 
 impl WorkerWatch {
-    /// Whether the connection is as good as before the refusal.
-    pub(super) fn refusal_is_of_the_statement(&self) -> bool {
-        self.refusal.is_some_and(|code| REFUSED_WRITES.contains(&code))
+    /// Whether the connection is as good as before the error.
+    pub(super) fn connection_is_good(&self) -> bool {
+        self.refusal.is_some_and(|code| !ends_the_connection(code))
     }
 }
 
-/// Errors that speak of the worker or our connection to it, not of the statement: shutdown, killed,
-/// handshake lost, disconnected for being idle.
-fn is_about_the_connection(code: u16) -> bool {
-    matches!(code, 1053 | 1927 | 3169 | 4031)
+/// The statement was stopped on purpose (KILL QUERY, a time limit): to run it again would undo that.
+fn is_the_clients_own_end(code: u16) -> bool {
+    matches!(code, 1317 | 1969 | 3024)
+}
+
+/// The worker goes down, or has ended our connection: shutdown, killed, idle.
+fn ends_the_connection(code: u16) -> bool {
+    matches!(code, 1053 | 1079 | 1927 | 3169 | 4031)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workers_error_is_held_back_until_something_was_delivered() {
+        for code in [1146, 1792, 1053] {
+            let mut watch = WorkerWatch::default();
+            assert!(matches!(watch.control(Control::Err(code), &[]), Edit::Withhold));
+            assert_eq!(watch.connection_is_good(), code != 1053);
+        }
+        let mut watch = WorkerWatch::default();
+        assert!(matches!(watch.control(Control::ColumnCount(1), &[]), Edit::Pass));
+        assert!(matches!(watch.control(Control::Err(1146), &[]), Edit::Pass));
+    }
+
+    #[test]
+    fn a_read_that_was_stopped_is_not_run_again() {
+        let mut watch = WorkerWatch::default();
+        assert!(matches!(watch.control(Control::Err(1317), &[]), Edit::Pass));
+    }
 }
