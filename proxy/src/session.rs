@@ -16,6 +16,7 @@ mod query;
 mod run;
 mod state;
 mod watch;
+mod worker;
 
 use std::sync::Arc;
 

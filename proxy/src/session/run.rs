@@ -8,15 +8,14 @@ use peer::connect::ConnectError;
 use peer::inbox::Command;
 use peer::relay::{self, Ended, Moved, RelayError, UploadError};
 use statement::Facts;
-use tokio::io::AsyncWriteExt;
+use wire::ServerError;
 use wire::reply::{PrepareOk, Progress, Shape};
-use wire::{Capabilities, ServerError};
 
-use super::link::{Link, Login, Verdict, encode_init_db, encode_query};
 use super::proxy_statement::LastRoute;
-use super::watch::{ManagerWatch, WorkerWatch};
+use super::watch::ManagerWatch;
+use super::worker::OnWorker;
 use super::{Flow, Session};
-use crate::cluster::{NodeId, Role};
+use crate::cluster::Role;
 use crate::metrics::ErrorKind;
 use crate::route::{self, Reason, Route, RouteHint, SessionView};
 
@@ -26,16 +25,6 @@ pub(super) struct Needs {
     pub(super) hint: Option<RouteHint>,
     pub(super) cursor: bool,
     pub(super) long_data: bool,
-}
-
-/// How a read on a worker ended.
-enum OnWorker {
-    /// Its reply is home, or an error in its place.
-    Answered,
-    /// Nothing was delivered: it may run on the manager.
-    NothingDelivered,
-    /// The client cannot be answered any more.
-    ClientLost,
 }
 
 /// How a command on the manager ended.
@@ -188,7 +177,7 @@ impl Session {
     }
 
     /// Tells the client that a server was lost, unless it is in the middle of a packet.
-    async fn lost(&mut self, moved: Moved, outcome_unknown: bool) -> Flow {
+    pub(super) async fn lost(&mut self, moved: Moved, outcome_unknown: bool) -> Flow {
         let error = ServerError::lost_connection("the database server", outcome_unknown);
         self.host.metrics.error(ErrorKind::ServerLost);
         if outcome_unknown {
@@ -205,176 +194,6 @@ impl Session {
         let mut packet = Vec::new();
         error.encode(sequence, &mut packet);
         self.answer(&packet).await
-    }
-
-    /// A read on a worker. Its connection is put back only when it is in a known state.
-    async fn on_worker(&mut self, node: NodeId, command: &Command, shape: Shape) -> OnWorker {
-        let Some(mut link) = self.worker(node).await else {
-            return OnWorker::NothingDelivered;
-        };
-        if self.bring_up_to_date(&mut link, command).await.is_err() {
-            return OnWorker::NothingDelivered;
-        }
-        let (mut moved, mut watch) = (Moved::default(), WorkerWatch::default());
-        let mut progress = Progress::new(shape, self.capabilities);
-        let client = Some(&mut self.client);
-        let relayed = link
-            .outbox
-            .relay(&mut link.stream, client, &mut progress, &mut watch, &mut moved)
-            .await;
-        self.host.metrics.client_sent_bytes.increment(moved.bytes);
-        match relayed {
-            Ok(Ended::Done) => {
-                self.state.previous = Some(node);
-                self.put_back(link);
-                OnWorker::Answered
-            }
-            Ok(Ended::Withheld) => {
-                tracing::debug!(code = watch.refusal, "a worker answered a read with an error");
-                link.outbox.discard_withheld();
-                if watch.connection_is_good() {
-                    self.put_back(link);
-                }
-                OnWorker::NothingDelivered
-            }
-            // a worker never asks for a file: what loads data is a write
-            Ok(Ended::Upload) => OnWorker::ClientLost,
-            Err(RelayError::To(_)) => OnWorker::ClientLost,
-            Err(RelayError::From(_) | RelayError::Protocol(_)) if moved.bytes == 0 => {
-                self.host.cluster.suspect(node);
-                OnWorker::NothingDelivered
-            }
-            Err(RelayError::From(error)) => {
-                tracing::warn!(%error, "lost a worker while it sent a result");
-                self.host.cluster.suspect(node);
-                match self.lost(moved, false).await {
-                    Flow::Continue => OnWorker::Answered,
-                    Flow::End => OnWorker::ClientLost,
-                }
-            }
-            Err(RelayError::Protocol(error)) => {
-                tracing::error!(%error, "a worker's reply is not of the protocol");
-                OnWorker::ClientLost
-            }
-        }
-    }
-
-    /// The connection to a worker, taken out of its place; opened when there is none.
-    pub(super) async fn worker(&mut self, node: NodeId) -> Option<Box<Link>> {
-        if let Some(link) = self.workers.get_mut(node.index()).and_then(Option::take)
-            // only a new connection has no schema
-            && (link.schema.is_empty() || !self.state.schema.is_empty())
-        {
-            return Some(link);
-        }
-        let worker = self.host.config.nodes.get(node.index())?;
-        let login = Login {
-            account: &self.account,
-            capabilities: self.capabilities,
-            collation: self.collation,
-            schema: &self.state.schema,
-            attributes: &self.attributes,
-            timeout: self.host.config.limits.connect_timeout,
-            counted: self.host.metrics.server_connection(node),
-        };
-        // seldom, and large: not a part of every session's own future
-        match Box::pin(Link::open(node, worker, login)).await {
-            Ok(opened)
-                if opened
-                    .link
-                    .capabilities
-                    .has(self.capabilities & Capabilities::ROW_FLAGS) =>
-            {
-                Some(Box::new(opened.link))
-            }
-            Ok(_) => None,
-            Err(error) => {
-                tracing::warn!(node = %worker.name, %error, "failed to open a connection to a worker");
-                self.host.metrics.error(connect_error_kind(&error));
-                self.host.cluster.suspect(node);
-                None
-            }
-        }
-    }
-
-    pub(super) fn put_back(&mut self, link: Box<Link>) {
-        if let Some(place) = self.workers.get_mut(link.node.index()) {
-            *place = Some(link);
-        }
-    }
-
-    /// Sends the difference of session state and the read behind it in one write, and reads the replies
-    /// to the former. An error means that the connection is of no use any more.
-    async fn bring_up_to_date(&mut self, link: &mut Link, command: &Command) -> Result<(), RelayError> {
-        let mut front = Vec::new();
-        let replies = self.difference(link, &mut front).await;
-        match command {
-            Command::Packet(chunk) if replies > 0 => {
-                front.extend_from_slice(chunk.filled());
-                write(link, &front).await?;
-            }
-            Command::Packet(_) | Command::Split(_) => {
-                if replies > 0 {
-                    write(link, &front).await?;
-                }
-                relay::send(&mut link.stream, command)
-                    .await
-                    .map_err(RelayError::From)?;
-            }
-        }
-        self.confirm(link, replies).await
-    }
-
-    /// Brings the connection's state up to date alone.
-    pub(super) async fn synchronise(&mut self, link: &mut Link) -> Result<(), RelayError> {
-        let mut front = Vec::new();
-        let replies = self.difference(link, &mut front).await;
-        if replies > 0 {
-            write(link, &front).await?;
-        }
-        self.confirm(link, replies).await
-    }
-
-    /// Appends the commands that make the connection's state the session's; returns how many.
-    async fn difference(&mut self, link: &Link, out: &mut Vec<u8>) -> usize {
-        let mut commands = 0;
-        if link.schema != self.state.schema {
-            encode_init_db(&self.state.schema, out);
-            commands += 1;
-        }
-        if self.state.collation_is_stale {
-            Box::pin(self.read_collation()).await;
-        }
-        if let Some(set) = self.state.variables.render_set(link.variables_version) {
-            encode_query(&set, link.capabilities, out);
-            commands += 1;
-        }
-        commands
-    }
-
-    /// Reads the replies to them; the connection then has the session's state.
-    async fn confirm(&mut self, link: &mut Link, replies: usize) -> Result<(), RelayError> {
-        for _ in 0..replies {
-            let mut verdict = Verdict::new(link.capabilities);
-            link.drain(Shape::Verdict, &mut verdict).await?;
-            if verdict.refused.is_some() {
-                self.host.metrics.error(ErrorKind::StateReplay);
-                let refused = std::io::Error::other("the worker refused the session's state");
-                return Err(RelayError::From(refused));
-            }
-        }
-        if replies > 0 {
-            link.schema.clone_from(&self.state.schema);
-        }
-        link.variables_version = self.state.variables.version();
-        Ok(())
-    }
-
-    /// Asks the manager for the session's collation: no server reports it when SET NAMES changes it.
-    async fn read_collation(&mut self) {
-        if let Ok(Some(collation)) = self.manager.value("SELECT @@SESSION.collation_connection").await {
-            self.state.collation(&collation);
-        }
     }
 
     /// Keeps where the statement ran, for PROXY SHOW ROUTE and the counters.
@@ -406,9 +225,4 @@ pub(super) fn connect_error_kind(error: &ConnectError) -> ErrorKind {
             ErrorKind::ServerConnect
         }
     }
-}
-
-async fn write(link: &mut Link, bytes: &[u8]) -> Result<(), RelayError> {
-    link.stream.write_all(bytes).await.map_err(RelayError::From)?;
-    link.stream.flush().await.map_err(RelayError::From)
 }
