@@ -5,7 +5,6 @@ use std::io;
 
 use peer::inbox::Command;
 use peer::relay::{self, Ended, Moved, RelayError};
-use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
 use wire::Capabilities;
 use wire::reply::{Progress, Shape};
