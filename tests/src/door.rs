@@ -62,6 +62,14 @@ impl Door {
         Ok(Conn::new(self.options(user)?).await?)
     }
 
+    /// How a driver's login ends, for tests in which it must not succeed.
+    ///
+    /// # Errors
+    /// When there is no such user.
+    pub async fn connect_result(&self, user: &str) -> anyhow::Result<Result<Conn, mysql_async::Error>> {
+        Ok(Conn::new(self.options(user)?).await)
+    }
+
     /// A driver's connection with a schema.
     ///
     /// # Errors

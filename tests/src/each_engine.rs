@@ -1,5 +1,9 @@
 //! One test, two engines.
 
+use std::time::Duration;
+
+use anyhow::Context;
+
 use crate::cluster::{self, Cluster};
 use infra::local::Engine;
 
@@ -38,6 +42,9 @@ where
     })
 }
 
+/// Longer than any test takes together with the start of its cluster: one that hangs fails instead.
+const TEST_WAIT_MAX: Duration = Duration::from_secs(300);
+
 /// Runs a test that needs no shared cluster.
 ///
 /// # Errors
@@ -46,5 +53,10 @@ pub fn block_on(test: impl Future<Output = anyhow::Result<()>>) -> anyhow::Resul
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(test)
+    let bounded = async {
+        tokio::time::timeout(TEST_WAIT_MAX, test)
+            .await
+            .context("the test hangs")?
+    };
+    runtime.block_on(bounded)
 }

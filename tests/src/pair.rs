@@ -269,12 +269,12 @@ impl Service {
         Ok(std::fs::read_to_string(&self.log)?)
     }
 
-    /// Memory in use, in bytes.
+    /// The largest memory that it has had so far, in bytes.
     ///
     /// # Errors
     /// When it does not run.
-    pub fn rss_bytes(&self) -> anyhow::Result<u64> {
-        rss_bytes(self.pid()?)
+    pub fn rss_bytes_max(&self) -> anyhow::Result<u64> {
+        rss_bytes_max(self.pid()?)
     }
 }
 
@@ -288,7 +288,7 @@ impl Drop for Service {
 ///
 /// # Errors
 /// When it does not run.
-pub fn rss_bytes(pid: u32) -> anyhow::Result<u64> {
+pub fn rss_bytes_max(pid: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status
         .lines()

@@ -228,6 +228,12 @@ pub struct Refused {
 }
 
 impl Reply {
+    /// What both ends had agreed on.
+    #[must_use]
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities
+    }
+
     /// The error that ends the reply.
     #[must_use]
     pub fn error(&self) -> Option<Refused> {

@@ -1,4 +1,15 @@
 //! The tests that need real servers, in one program: they share a cluster per engine.
 
+mod faults;
+mod health;
+mod hop;
+mod http;
 mod login;
+mod memory;
+mod ping;
+mod policy;
+mod prepared;
+mod protocol;
 mod routing;
+mod server_error;
+mod stock_load;
