@@ -140,8 +140,6 @@ pub struct Limits {
     pub idle_timeout: Duration,
     /// A client's time to take bytes of a reply.
     pub write_timeout: Duration,
-    /// Prepared statements of one session.
-    pub prepared_statements_max: usize,
     /// Time that open transactions get to finish.
     pub drain_timeout: Duration,
     /// Each shard's memory of statement shapes.

@@ -28,14 +28,14 @@ enum Command {
     /// Check a configuration with all files that it names, and report every problem at once
     CheckConfig {
         /// Configuration, TOML
-        #[arg(value_name = "FILE")]
+        #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
 }
 
 const EXAMPLES: &str = "\
 Examples:
-  proxy check-config /etc/gatekeeper/proxy.toml
+  proxy check-config --config /etc/gatekeeper/proxy.toml
   proxy serve --config /etc/gatekeeper/proxy.toml
   curl http://127.0.0.1:9102/ready
 

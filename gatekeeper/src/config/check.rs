@@ -249,12 +249,6 @@ impl Check<'_> {
         );
         let idle_timeout = self.milliseconds("idle-timeout-ms", limits.idle_timeout_ms, 1000..=365 * DAY_MS);
         let write_timeout = self.milliseconds("write-timeout-ms", limits.write_timeout_ms, 100..=DAY_MS);
-        let prepared_statements_max = self.range(
-            "prepared-statements-max",
-            "statements",
-            u64::from(limits.prepared_statements_max),
-            1..=1 << 20,
-        );
         let drain_timeout = self.milliseconds("drain-timeout-ms", limits.drain_timeout_ms, 0..=DAY_MS);
         let facts_cache_bytes_max = self.range(
             "facts-cache-bytes-max",
@@ -269,7 +263,6 @@ impl Check<'_> {
             connect_timeout: connect_timeout?,
             idle_timeout: idle_timeout?,
             write_timeout: write_timeout?,
-            prepared_statements_max: prepared_statements_max?,
             drain_timeout: drain_timeout?,
             facts_cache_bytes_max: facts_cache_bytes_max?,
         })

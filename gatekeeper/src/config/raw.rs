@@ -175,8 +175,6 @@ pub struct Limits {
     /// A client that takes no bytes for this long while a reply waits is disconnected: it holds a
     /// worker's cursor and its locks.
     pub write_timeout_ms: u64,
-    /// Prepared statements that one session may hold open: each costs memory on every hop.
-    pub prepared_statements_max: u32,
     /// Time that open transactions get to finish after a request to stop.
     pub drain_timeout_ms: u64,
     /// Memory that each shard spends on what it knows of statement shapes, in bytes; a shape takes about 1 KiB.
@@ -229,7 +227,6 @@ impl Default for Limits {
             connect_timeout_ms: 5_000,
             idle_timeout_ms: 8 * 60 * 60 * 1000,
             write_timeout_ms: 60_000,
-            prepared_statements_max: 16_382,
             drain_timeout_ms: 30_000,
             facts_cache_bytes_max: 8 * 1024 * 1024,
         }

@@ -56,7 +56,7 @@ pub(super) async fn login(
         .gatekeeper
         .secret
         .as_deref()
-        .map(|secret| proof::Secret::new(secret.expose()))
+        .map(|secret| proof::Secret::new(secret.expose().trim_ascii()))
     {
         Some(Ok(secret)) => Some(secret),
         None => None,

@@ -33,7 +33,7 @@ pub(super) struct SessionState {
 impl SessionState {
     /// The flags of a reply of the manager.
     pub(super) fn status(&mut self, status: StatusFlags) {
-        self.status = status;
+        self.status = status.without(StatusFlags::SESSION_STATE_CHANGED | StatusFlags::MORE_RESULTS);
         self.transaction.on_status(status);
     }
 

@@ -1,5 +1,7 @@
 //! Watches a reply on its way home: learns from the manager's, and holds back a worker's refusal.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use peer::relay::{Edit, Observer};
 use wire::limits::PACKET_HEADER_BYTES;
 use wire::reply::{Control, OkPacket, PrepareOk};
@@ -42,28 +44,37 @@ impl Observer for ManagerWatch<'_> {
 /// An error in the place of a reply is held back, and the manager is asked: only its errors are the cluster's.
 /// The worker may be behind (a table that is not there yet), be read-only for what was misjudged as a read
 /// (1290, 1792, 1836), or be going down.
-#[derive(Debug, Default)]
-pub(super) struct WorkerWatch {
-    delivered: bool,
+#[derive(Debug)]
+pub(super) struct WorkerWatch<'a> {
+    /// Something of the reply goes to the client.
+    delivered: &'a AtomicBool,
     /// The error that was held back.
     pub(super) refusal: Option<u16>,
 }
 
-impl Observer for WorkerWatch {
+impl Observer for WorkerWatch<'_> {
     fn control(&mut self, control: Control, _: &[u8]) -> Edit {
         if let Control::Err(code) = control
-            && !self.delivered
+            && !self.delivered.load(Ordering::Relaxed)
             && !is_the_clients_own_end(code)
         {
             self.refusal = Some(code);
             return Edit::Withhold;
         }
-        self.delivered = true;
+        self.delivered.store(true, Ordering::Relaxed);
         Edit::Pass
     }
 }
 
-impl WorkerWatch {
+impl<'a> WorkerWatch<'a> {
+    /// Of a reply of which nothing was delivered yet.
+    pub(super) fn new(delivered: &'a AtomicBool) -> Self {
+        Self {
+            delivered,
+            refusal: None,
+        }
+    }
+
     /// Whether the connection is as good as before the error.
     pub(super) fn connection_is_good(&self) -> bool {
         self.refusal.is_some_and(|code| !ends_the_connection(code))
@@ -87,18 +98,21 @@ mod tests {
     #[test]
     fn a_workers_error_is_held_back_until_something_was_delivered() {
         for code in [1146, 1792, 1053] {
-            let mut watch = WorkerWatch::default();
+            let delivered = AtomicBool::new(false);
+            let mut watch = WorkerWatch::new(&delivered);
             assert!(matches!(watch.control(Control::Err(code), &[]), Edit::Withhold));
             assert_eq!(watch.connection_is_good(), code != 1053);
         }
-        let mut watch = WorkerWatch::default();
+        let delivered = AtomicBool::new(false);
+        let mut watch = WorkerWatch::new(&delivered);
         assert!(matches!(watch.control(Control::ColumnCount(1), &[]), Edit::Pass));
         assert!(matches!(watch.control(Control::Err(1146), &[]), Edit::Pass));
     }
 
     #[test]
     fn a_read_that_was_stopped_is_not_run_again() {
-        let mut watch = WorkerWatch::default();
+        let delivered = AtomicBool::new(false);
+        let mut watch = WorkerWatch::new(&delivered);
         assert!(matches!(watch.control(Control::Err(1317), &[]), Edit::Pass));
     }
 }

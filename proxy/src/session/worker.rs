@@ -2,7 +2,10 @@
 //! of each read, and given up whenever their state is in doubt.
 
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use peer::connect::ConnectError;
 use peer::inbox::Command;
 use peer::relay::{self, Ended, Moved, RelayError};
 use tokio::io::AsyncWriteExt;
@@ -13,8 +16,11 @@ use super::link::{Link, Login, Verdict, encode_init_db, encode_query};
 use super::run::connect_error_kind;
 use super::watch::WorkerWatch;
 use super::{Flow, Session};
-use crate::cluster::NodeId;
+use crate::cluster::{Cluster, Exclusion, Health, NodeId};
 use crate::metrics::ErrorKind;
+
+/// How often a read that waits for a worker looks at what the monitor says of it.
+const HUNG_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
 /// How a read on a worker ended.
 pub(super) enum OnWorker {
@@ -35,13 +41,15 @@ impl Session {
         if self.bring_up_to_date(&mut link, command).await.is_err() {
             return OnWorker::NothingDelivered;
         }
-        let (mut moved, mut watch) = (Moved::default(), WorkerWatch::default());
+        let delivered = AtomicBool::new(false);
+        let (mut moved, mut watch) = (Moved::default(), WorkerWatch::new(&delivered));
         let mut progress = Progress::new(shape, self.capabilities);
         let client = Some(&mut self.client);
-        let relayed = link
-            .outbox
-            .relay(&mut link.stream, client, &mut progress, &mut watch, &mut moved)
-            .await;
+        let relayed = tokio::select! {
+            biased;
+            relayed = link.outbox.relay(&mut link.stream, client, &mut progress, &mut watch, &mut moved) => relayed,
+            () = hung(&self.host.cluster, node, &delivered) => Err(RelayError::From(io::ErrorKind::TimedOut.into())),
+        };
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
         match relayed {
             Ok(Ended::Done) => {
@@ -98,7 +106,14 @@ impl Session {
             counted: self.host.metrics.server_connection(node),
         };
         // seldom, and large: not a part of every session's own future
-        match Box::pin(Link::open(node, worker, login)).await {
+        let open = Box::pin(Link::open(node, worker, login));
+        let nothing = AtomicBool::new(false);
+        let opened = tokio::select! {
+            biased;
+            opened = open => opened,
+            () = hung(&self.host.cluster, node, &nothing) => Err(ConnectError::Timeout),
+        };
+        match opened {
             Ok(opened)
                 if opened
                     .link
@@ -174,9 +189,17 @@ impl Session {
 
     /// Reads the replies to them; the connection then has the session's state.
     async fn confirm(&mut self, link: &mut Link, replies: usize) -> Result<(), RelayError> {
+        let node = link.node;
         for _ in 0..replies {
             let mut verdict = Verdict::new(link.capabilities);
-            link.drain(Shape::Verdict, &mut verdict).await?;
+            let nothing = AtomicBool::new(false);
+            tokio::select! {
+                biased;
+                drained = link.drain(Shape::Verdict, &mut verdict) => drained?,
+                () = hung(&self.host.cluster, node, &nothing) => {
+                    return Err(RelayError::From(io::ErrorKind::TimedOut.into()));
+                }
+            };
             if verdict.refused.is_some() {
                 self.host.metrics.error(ErrorKind::StateReplay);
                 let refused = io::Error::other("the worker refused the session's state");
@@ -194,6 +217,24 @@ impl Session {
     async fn read_collation(&mut self) {
         if let Ok(Some(collation)) = self.manager.value("SELECT @@SESSION.collation_connection").await {
             self.state.collation(&collation);
+        }
+    }
+}
+
+/// Resolves once the monitor says that the node does not answer, while nothing of a reply was delivered: the
+/// read may then run elsewhere. A worker that is merely slow is waited for, as a single server would be.
+async fn hung(cluster: &Cluster, node: NodeId, delivered: &AtomicBool) {
+    loop {
+        tokio::time::sleep(HUNG_CHECK_INTERVAL).await;
+        if delivered.load(Ordering::Relaxed) {
+            return std::future::pending().await;
+        }
+        let view = cluster.view();
+        if view
+            .node(node)
+            .is_none_or(|view| view.health == Health::Excluded(Exclusion::Unreachable))
+        {
+            return;
         }
     }
 }

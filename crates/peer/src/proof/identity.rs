@@ -2,7 +2,7 @@
 
 use wire::Capabilities;
 use wire::auth::Password;
-use wire::handshake::{ChangeUser, HandshakeResponse, Nonce};
+use wire::handshake::{HandshakeResponse, Nonce};
 
 use super::{PLUGIN, mac};
 
@@ -34,11 +34,9 @@ pub struct HopIdentity {
 
 impl HopIdentity {
     /// All attributes: ours first, for the client's own are cut when they are too many.
-    fn all_attributes(&self, nonce: Option<Nonce>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    fn all_attributes(&self, nonce: Nonce) -> Vec<(Vec<u8>, Vec<u8>)> {
         let mut all = Vec::with_capacity(self.attributes.len() + 3);
-        if let Some(nonce) = nonce {
-            all.push((NONCE.to_vec(), mac::hexadecimal(&nonce.0).into_bytes()));
-        }
+        all.push((NONCE.to_vec(), mac::hexadecimal(&nonce.0).into_bytes()));
         all.push((CLIENT_ADDRESS.to_vec(), self.client_address.clone().into_bytes()));
         if let Some(tls) = &self.client_tls {
             all.push((CLIENT_TLS.to_vec(), tls.clone().into_bytes()));
@@ -62,7 +60,7 @@ impl HopIdentity {
             auth_response: Password::default(),
             database: self.database.clone(),
             auth_plugin: Some(PLUGIN.to_vec()),
-            attributes: self.all_attributes(Some(nonce)),
+            attributes: self.all_attributes(nonce),
             zstd_level: None,
         }
     }
@@ -89,31 +87,6 @@ impl HopIdentity {
             attributes,
         );
         Some((identity, nonce))
-    }
-
-    /// COM_CHANGE_USER on a hop that is proven already: the client has become somebody else.
-    pub fn change_user(&self) -> ChangeUser {
-        ChangeUser {
-            user: self.user.clone(),
-            auth_response: Password::default(),
-            database: self.database.clone(),
-            collation: Some(u16::from(self.collation)),
-            auth_plugin: Some(PLUGIN.to_vec()),
-            attributes: self.all_attributes(None),
-        }
-    }
-
-    /// Reads a COM_CHANGE_USER that came over the hop.
-    pub fn from_change_user(change: ChangeUser, capabilities: Capabilities) -> Self {
-        let ChangeUser {
-            user,
-            database,
-            collation,
-            attributes,
-            ..
-        } = change;
-        let [collation, _] = collation.unwrap_or_default().to_le_bytes();
-        Self::assemble(user, database, capabilities, collation, attributes)
     }
 
     fn assemble(

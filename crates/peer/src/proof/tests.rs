@@ -347,20 +347,6 @@ async fn the_manager_s_refusal_reaches_the_gatekeeper() {
 }
 
 #[test]
-fn a_change_of_user_names_the_client_again() {
-    let sent = identity();
-    let read = HopIdentity::from_change_user(sent.change_user(), sent.capabilities);
-    assert_eq!(read.attributes, sent.attributes[..1]);
-    assert_eq!(
-        HopIdentity {
-            attributes: sent.attributes.clone(),
-            ..read
-        },
-        sent
-    );
-}
-
-#[test]
 fn a_short_secret_is_refused() {
     assert!(matches!(
         Secret::new(b"fifteen bytes.."),
