@@ -268,25 +268,31 @@ async fn send_raw(gate: &Authenticator<Table>, bytes: &[u8], hang_up: bool) -> (
 }
 
 #[tokio::test]
-async fn bytes_that_are_no_login_are_answered_bad_handshake() {
+async fn bytes_that_are_no_login_are_answered_as_servers_answer_them() {
     let gate = authenticator();
     let old_client = b"\x0a\0\0\x01\x05\x24\0\0\0app\0\0";
     let without_tls = [&[0x20, 0, 0, 1][..], &[0x8c, 0xa2, 0xbf, 0], &[0; 28]].concat();
-    for bytes in [
-        &b"GET / HTTP/1.1\r\nHost: example.com\r\nAccept: */*\r\n\r\n"[..],
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
-        b"\x03\0\0\x01abc",
-        b"\0\0\0\x01",
-        old_client,
-        &without_tls,
-        &[0xff; 9000],
+    let (bad_handshake, out_of_order) = ((1043, "Bad handshake"), (1156, "Got packets out of order"));
+    for (bytes, (code, message)) in [
+        (
+            &b"GET / HTTP/1.1\r\nHost: example.com\r\nAccept: */*\r\n\r\n"[..],
+            bad_handshake,
+        ),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", out_of_order),
+        (b"\x03\0\0\x01abc", bad_handshake),
+        (b"\x03\0\0\x07abc", out_of_order),
+        (b"\0\0\0\x01", bad_handshake),
+        (old_client, bad_handshake),
+        (&without_tls, bad_handshake),
+        (&[0xff; 9000], bad_handshake),
     ] {
         let (error, answer) = send_raw(&gate, bytes, false).await;
         assert_eq!(error.reason, Reason::BadHandshake, "{bytes:?}");
         let err = ErrPacket::decode(&answer[4..]).unwrap();
         assert_eq!(
             (err.code, &err.sql_state, err.message),
-            (1043, b"08S01", &b"Bad handshake"[..])
+            (code, b"08S01", message.as_bytes()),
+            "{bytes:?}"
         );
     }
 }
