@@ -49,7 +49,7 @@ pub async fn up(options: &Options, progress: Progress) -> anyhow::Result<Cluster
     let remembered = Record::exists(&options.dir);
     let record = Record::decide(options).await?;
     service::check_settings(&record)?;
-    require_ports(&record)?;
+    require_ports(&record).await?;
     record.make_folders()?;
     let _lock = Lock::take(&record.dir)?;
     if !remembered {
@@ -155,10 +155,10 @@ where
 }
 
 /// Every port that a stopped process will need is free.
-fn require_ports(record: &Record) -> anyhow::Result<()> {
+async fn require_ports(record: &Record) -> anyhow::Result<()> {
     for node in record.nodes() {
         if node.process().pid().is_none() {
-            port::require_free(node.port, &node.name)?;
+            port::require_free(node.port, &node.name).await?;
         }
     }
     if record.nodes_only {
@@ -177,7 +177,7 @@ fn require_ports(record: &Record) -> anyhow::Result<()> {
     ];
     for (service, port, name) in wanted {
         if service::process(record, service).pid().is_none() {
-            port::require_free(port, name)?;
+            port::require_free(port, name).await?;
         }
     }
     Ok(())

@@ -194,9 +194,13 @@ impl Node {
             .await
             .with_context(|| format!("{}: cannot start the initialisation", self.name))?;
         if !output.status.success() {
-            let text = [output.stdout, output.stderr]
-                .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
-                .concat();
+            // mariadb-install-db fills stdout with general advice
+            let told = if output.stderr.is_empty() {
+                output.stdout
+            } else {
+                output.stderr
+            };
+            let text = String::from_utf8_lossy(&told);
             let lines: Vec<&str> = text.lines().collect();
             let tail = lines
                 .get(lines.len().saturating_sub(25)..)
@@ -219,7 +223,7 @@ impl Node {
 
     /// Starts the process of a prepared (or just initialised) node.
     pub(crate) async fn start(&self) -> anyhow::Result<()> {
-        super::port::require_free(self.port, &self.name)?;
+        super::port::require_free(self.port, &self.name).await?;
         let process = self.process();
         let mut arguments = vec![format!("--defaults-file={}", process.config.display())];
         let first = !self.prepared().exists();

@@ -5,11 +5,23 @@
 //! ```
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
+use rand::Rng;
 use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
 
 const MANAGER_OFFSET: u16 = 10;
+/// Well-known servers live below.
+const LOWEST_FREE: u16 = 12_000;
+const FREE_RANGE_MIN: u16 = 4_000;
+/// Linux's default.
+const FIRST_OUTGOING: u16 = 32_768;
+/// A server that somebody has just killed closes its sockets after its memory is given back.
+const RELEASE_WAIT_MAX: Duration = Duration::from_secs(2);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+const FREE_TRIES_MAX: u32 = 10_000;
 
 /// One port per listener.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,26 +80,59 @@ impl Ports {
     }
 }
 
-/// Asks the kernel for `count` different free ports.
+/// Finds `count` different ports on which nobody listens.
+///
+/// Not by asking the kernel, which answers from the range that outgoing connections take theirs from: a server that
+/// is down for a moment could lose its port to a client of its neighbour.
 fn free(count: usize) -> anyhow::Result<Vec<u16>> {
+    let range = LOWEST_FREE..first_outgoing();
+    let mut rng = rand::rng();
     // all are held until the last is known, or the same port could be found twice
-    let held = (0..count)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<Result<Vec<_>, _>>()
-        .context("cannot find a free port")?;
+    let mut held: Vec<TcpListener> = Vec::with_capacity(count);
+    for _ in 0..FREE_TRIES_MAX {
+        if held.len() == count {
+            break;
+        }
+        held.extend(TcpListener::bind((
+            Ipv4Addr::LOCALHOST,
+            rng.random_range(range.clone()),
+        )));
+    }
+    if held.len() < count {
+        bail!(
+            "cannot find {count} free ports between {} and {}",
+            range.start,
+            range.end
+        );
+    }
     held.iter()
         .map(|listener| Ok(listener.local_addr()?.port()))
         .collect()
 }
 
-/// Fails, naming the server that wants it, when somebody listens on the port.
-pub(crate) fn require_free(port: u16, wanted_by: &str) -> anyhow::Result<()> {
-    match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-        Ok(_) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => bail!(
-            "port {port}, which {wanted_by} needs, is in use by another process: stop that, or choose another --port-base"
-        ),
-        Err(error) => Err(error).with_context(|| format!("cannot listen on port {port} for {wanted_by}")),
+/// Where the kernel's range for outgoing connections begins.
+fn first_outgoing() -> u16 {
+    std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range")
+        .ok()
+        .and_then(|text| text.split_whitespace().next()?.parse().ok())
+        .filter(|first| *first > LOWEST_FREE + FREE_RANGE_MIN)
+        .unwrap_or(FIRST_OUTGOING)
+}
+
+/// Fails, naming the server that wants it, when somebody listens on the port and goes on doing so.
+pub(crate) async fn require_free(port: u16, wanted_by: &str) -> anyhow::Result<()> {
+    let deadline = Instant::now() + RELEASE_WAIT_MAX;
+    loop {
+        match TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::AddrInUse => {
+                return Err(error).with_context(|| format!("cannot listen on port {port} for {wanted_by}"));
+            }
+            Err(_) if Instant::now() > deadline => bail!(
+                "port {port}, which {wanted_by} needs, is in use by another process: stop that, or choose another --port-base"
+            ),
+            Err(_) => tokio::time::sleep(POLL_INTERVAL).await,
+        }
     }
 }
 
@@ -124,6 +169,10 @@ mod tests {
         all.sort_unstable();
         all.dedup();
         assert_eq!(all.len(), 6);
+        assert!(
+            all.iter().all(|port| *port < first_outgoing()),
+            "{all:?} could be lost to a client"
+        );
     }
 
     #[test]
@@ -137,11 +186,11 @@ mod tests {
         assert_eq!(ports.resized(0, 3).unwrap().nodes[..2], [7010, 7011]);
     }
 
-    #[test]
-    fn a_port_in_use_is_named_with_the_server_that_needs_it() {
+    #[tokio::test]
+    async fn a_port_in_use_is_named_with_the_server_that_needs_it() {
         let taken = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = taken.local_addr().unwrap().port();
-        let text = require_free(port, "worker1").unwrap_err().to_string();
+        let text = require_free(port, "worker1").await.unwrap_err().to_string();
         assert!(
             text.contains(&port.to_string()) && text.contains("worker1"),
             "{text}"

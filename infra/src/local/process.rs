@@ -72,11 +72,13 @@ impl Process {
         })
     }
 
-    /// True when the program on disk is no longer the one that runs: it was built anew.
-    pub(crate) fn is_outdated(&self) -> bool {
-        let Some(pid) = self.pid() else { return false };
-        std::fs::read_link(format!("/proc/{pid}/exe"))
-            .is_ok_and(|program| program.as_os_str().as_encoded_bytes().ends_with(b" (deleted)"))
+    /// True when it runs and the program on disk is the one that runs: not built anew, not another build.
+    pub(crate) fn runs(&self, program: &Path) -> bool {
+        // the kernel adds " (deleted)" to the name of a program that was replaced
+        let running = self
+            .pid()
+            .and_then(|pid| std::fs::read_link(format!("/proc/{pid}/exe")).ok());
+        running.is_some() && running == program.canonicalize().ok()
     }
 
     /// Starts `program` with `arguments`, one of which names [`Process::config`].
@@ -105,52 +107,44 @@ impl Process {
         })
     }
 
-    /// Stops the process, if it runs, and forgets its pid.
+    /// Stops the process, if it runs, and forgets its pid. Its ports are free when this returns.
     pub(crate) async fn stop(&self, how: Stop) -> anyhow::Result<()> {
-        let Some(pid) = self.pid() else {
-            let _ = std::fs::remove_file(&self.pid_file);
-            return Ok(());
-        };
-        if how == Stop::Gracefully {
-            // a server that is still starting may miss the first; a service that drains takes the second as "now"
-            for _ in 0..2 {
-                self.signal(pid, Signal::SIGTERM)?;
-                // a suspended process takes no SIGTERM before it continues
-                self.signal(pid, Signal::SIGCONT)?;
-                if self.gone_within(pid, STOP_WAIT_MAX / 2).await {
-                    let _ = std::fs::remove_file(&self.pid_file);
-                    return Ok(());
-                }
-            }
-        }
-        self.signal(pid, Signal::SIGKILL)?;
-        if !self.gone_within(pid, KILL_WAIT_MAX).await {
-            bail!("{}: process {pid} survived SIGKILL", self.name);
+        if let Some(alive) = self.pid().and_then(Alive::of) {
+            self.end(alive, how).await?;
         }
         let _ = std::fs::remove_file(&self.pid_file);
         Ok(())
     }
 
-    fn signal(&self, pid: u32, signal: Signal) -> anyhow::Result<()> {
-        if !self.owns(pid) {
-            return Ok(());
+    async fn end(&self, alive: Alive, how: Stop) -> anyhow::Result<()> {
+        if how == Stop::Gracefully {
+            // a server that is still starting may miss the first; a service that drains takes the second as "now"
+            for _ in 0..2 {
+                self.signal(alive, Signal::SIGTERM)?;
+                // a suspended process takes no SIGTERM before it continues
+                self.signal(alive, Signal::SIGCONT)?;
+                if alive.gone_within(STOP_WAIT_MAX / 2).await {
+                    return Ok(());
+                }
+            }
         }
-        let pid = Pid::from_raw(i32::try_from(pid)?);
-        match kill(pid, signal) {
-            Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
-            Err(error) => Err(error).with_context(|| format!("{}: cannot send {signal} to {pid}", self.name)),
+        self.signal(alive, Signal::SIGKILL)?;
+        if !alive.gone_within(KILL_WAIT_MAX).await {
+            bail!("{}: process {} survived SIGKILL", self.name, alive.pid);
         }
+        Ok(())
     }
 
-    async fn gone_within(&self, pid: u32, wait_max: Duration) -> bool {
-        let deadline = Instant::now() + wait_max;
-        while self.owns(pid) {
-            if Instant::now() > deadline {
-                return false;
-            }
-            tokio::time::sleep(POLL_INTERVAL).await;
+    fn signal(&self, alive: Alive, signal: Signal) -> anyhow::Result<()> {
+        if alive.is_gone() {
+            return Ok(());
         }
-        true
+        match kill(Pid::from_raw(i32::try_from(alive.pid)?), signal) {
+            Ok(()) | Err(nix::errno::Errno::ESRCH) => Ok(()),
+            Err(error) => {
+                Err(error).with_context(|| format!("{}: cannot send {signal} to {}", self.name, alive.pid))
+            }
+        }
     }
 
     /// The last lines of the log from `start` on, indented for an error message.
@@ -203,6 +197,52 @@ impl Drop for Group {
             let _ = killpg(group, Signal::SIGKILL);
         }
     }
+}
+
+/// A process told apart from a later one with the same number. A dying process loses its command line long before it
+/// closes its sockets, so the wait for its end needs more than [`Process::pid`].
+#[derive(Debug, Clone, Copy)]
+struct Alive {
+    pid: u32,
+    /// Start in the kernel's ticks since boot.
+    born: u64,
+}
+
+impl Alive {
+    fn of(pid: u32) -> Option<Alive> {
+        let (_, born) = state_and_start(pid)?;
+        Some(Alive { pid, born })
+    }
+
+    /// True once the process and every thread of it have ended; a zombie alone holds nothing any more.
+    fn is_gone(self) -> bool {
+        match state_and_start(self.pid) {
+            Some((_, born)) if born != self.born => true,
+            Some(('Z', _)) => std::fs::read_dir(format!("/proc/{}/task", self.pid))
+                .map_or(true, |threads| threads.count() <= 1),
+            Some(_) => false,
+            None => true,
+        }
+    }
+
+    async fn gone_within(self, wait_max: Duration) -> bool {
+        let deadline = Instant::now() + wait_max;
+        while !self.is_gone() {
+            if Instant::now() > deadline {
+                return false;
+            }
+            tokio::time::sleep(POLL_INTERVAL).await;
+        }
+        true
+    }
+}
+
+/// Fields 3 and 22 of `/proc/PID/stat`, counted behind the name, which may hold blanks and parentheses.
+fn state_and_start(pid: u32) -> Option<(char, u64)> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?.chars().next()?;
+    Some((state, fields.nth(18)?.parse().ok()?))
 }
 
 fn read_tail(log: &Path, start: u64) -> std::io::Result<String> {

@@ -6,7 +6,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, bail};
 use serde::{Deserialize, Serialize};
 
 use super::engine::{EngineChoice, Server};
@@ -20,6 +20,8 @@ const FILE_NAME: &str = "record.json";
 const DEFAULT_WORKERS: u16 = 2;
 /// `sun_path` holds 108 bytes, the last of them NUL; the longest name we put behind the folder is short.
 const SOCKET_FOLDER_BYTES_MAX: usize = 108 - 1 - "/gatekeeper.sock".len();
+/// 71 bits.
+const SHORT_NAME_CHARS: usize = 12;
 
 /// A gatekeeper user: name and policy. The database account has the same name and a password of its own.
 pub(crate) const USERS: [(&str, &str); 3] = [("app", "strict"), ("guarded", "strict"), ("dba", "off")];
@@ -231,11 +233,17 @@ fn socket_folder(dir: &Path) -> anyhow::Result<PathBuf> {
     if folder.as_os_str().as_bytes().len() <= SOCKET_FOLDER_BYTES_MAX {
         return Ok(folder);
     }
-    let short = tempfile::Builder::new()
-        .prefix("cluster-")
-        .tempdir()
-        .context("cannot make a folder for sockets")?;
-    Ok(short.keep())
+    // made later, and by nobody else: the name cannot be guessed
+    let name: String = password().chars().take(SHORT_NAME_CHARS).collect();
+    let short = std::env::temp_dir().join(format!("cluster-{name}"));
+    if short.as_os_str().as_bytes().len() > SOCKET_FOLDER_BYTES_MAX {
+        bail!(
+            "{} and {} are both too long for a socket's path: use a shorter --dir",
+            folder.display(),
+            short.display()
+        );
+    }
+    Ok(short)
 }
 
 #[cfg(test)]
@@ -265,6 +273,5 @@ mod tests {
             "{}",
             far.display()
         );
-        std::fs::remove_dir(far).unwrap();
     }
 }

@@ -195,8 +195,7 @@ pub(crate) async fn bring_up(
 ) -> anyhow::Result<()> {
     let process = process(record, service);
     let text = config_text(record, service)?;
-    let current = process.pid().is_some()
-        && !process.is_outdated()
+    let current = process.runs(&program(service, programs)?)
         && std::fs::read_to_string(&process.config).is_ok_and(|written| written == text);
     if !current {
         process.stop(Stop::Gracefully).await?;
