@@ -13,7 +13,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::door::Door;
-use crate::eventually::{SOON, eventually};
 use crate::keeper::{self, Request};
 use crate::node_log::NodeLog;
 use crate::runner::Runner;
@@ -241,23 +240,11 @@ impl Cluster {
         Ok(())
     }
 
-    /// Waits until the proxy says of these workers, and no others, that reads may go there.
+    /// Waits until reads may go to these workers, and to no others.
     ///
     /// # Errors
-    /// When it does not say so soon.
+    /// When the proxy does not say so soon.
     pub async fn serving(&self, workers: &[&str]) -> anyhow::Result<()> {
-        let door = self.door()?;
-        let all: Vec<String> = self.facts.workers().map(|worker| worker.name.clone()).collect();
-        eventually("the proxy's view of the workers", SOON, || async {
-            let scrape = door.scrape_proxy().await?;
-            for name in &all {
-                let up = scrape.value("proxy_node_up", &[("node", name)]).unwrap_or(0.0) > 0.5;
-                if up != workers.contains(&name.as_str()) {
-                    bail!("{name} is {}", if up { "up" } else { "down" });
-                }
-            }
-            Ok(())
-        })
-        .await
+        self.door()?.serving(workers).await
     }
 }

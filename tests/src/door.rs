@@ -2,12 +2,13 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use infra::local::cluster::UserEntry;
 use mysql_async::{Conn, OptsBuilder, SslOpts};
 use peer::connect::{Address, TlsPolicy};
 use wire::Capabilities;
 
+use crate::eventually::{SOON, eventually};
 use crate::raw_client::RawClient;
 use crate::scrape::Scrape;
 
@@ -129,5 +130,25 @@ impl Door {
     /// When it does not answer, or not in Prometheus' format.
     pub async fn scrape_proxy(&self) -> anyhow::Result<Scrape> {
         Scrape::of(&self.proxy_http).await
+    }
+
+    /// Waits until the proxy says of these workers, and of no others, that reads may go there.
+    ///
+    /// # Errors
+    /// When it does not say so soon.
+    pub async fn serving(&self, workers: &[&str]) -> anyhow::Result<()> {
+        eventually("the proxy's view of the workers", SOON, || async {
+            let scrape = self.scrape_proxy().await?;
+            let up = scrape
+                .samples
+                .iter()
+                .filter(|sample| sample.name == "proxy_node_up" && sample.value > 0.5);
+            let mut up: Vec<&str> = up.filter_map(|sample| sample.label("node")).collect();
+            up.retain(|name| *name != "manager");
+            up.sort_unstable();
+            ensure!(up == workers, "{up:?} are up and not {workers:?}");
+            Ok(())
+        })
+        .await
     }
 }

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 use gatekeeper::config::raw::Config as GatekeeperConfig;
-use proxy::config::raw::Config as ProxyConfig;
+use proxy::config::raw::{Config as ProxyConfig, Role};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
@@ -120,14 +120,19 @@ impl PairPlan {
         self.folder.path()
     }
 
-    /// Starts both and returns once both are ready.
+    /// Starts both and returns once both are ready and every worker serves.
     ///
     /// # Errors
     /// When one does not get ready, with its log.
     pub async fn start(self) -> anyhow::Result<Pair> {
+        let workers = self.proxy.nodes.iter().filter(|node| node.role == Role::Worker);
+        let workers: Vec<String> = workers.map(|node| node.name.clone()).collect();
         let mut pair = self.prepare()?;
         pair.proxy.start().await?;
         pair.gatekeeper.start().await?;
+        pair.door
+            .serving(&workers.iter().map(String::as_str).collect::<Vec<_>>())
+            .await?;
         Ok(pair)
     }
 

@@ -63,6 +63,15 @@ pub struct Sample {
     pub value: f64,
 }
 
+impl Sample {
+    /// The value of a label.
+    #[must_use]
+    pub fn label(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.labels.iter().find(|(key, _)| key == name)?;
+        Some(value)
+    }
+}
+
 /// Everything that a process counts, at one moment.
 #[derive(Debug, Clone, Default)]
 pub struct Scrape {
@@ -111,12 +120,7 @@ impl Scrape {
     /// The sum over every sample of that name which has all these labels; `None` where there is none.
     #[must_use]
     pub fn value(&self, name: &str, labels: &[(&str, &str)]) -> Option<f64> {
-        let has = |sample: &Sample, (name, value): &(&str, &str)| {
-            sample
-                .labels
-                .iter()
-                .any(|(key, held)| key == name && held == value)
-        };
+        let has = |sample: &Sample, (name, value): &(&str, &str)| sample.label(name) == Some(*value);
         self.samples
             .iter()
             .filter(|sample| sample.name == name && labels.iter().all(|label| has(sample, label)))

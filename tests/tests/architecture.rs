@@ -1,5 +1,11 @@
 //! The arrows of knowledge between the crates, read from their manifests and sources.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a manifest that cannot be read fails the test"
+)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 

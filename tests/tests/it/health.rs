@@ -121,6 +121,8 @@ async fn workers_that_return_serve_again(cluster: &Cluster, conn: &mut Conn) -> 
         start_node(cluster.dir(), worker).await?;
     }
     cluster.serving(&["worker1", "worker2"]).await?;
+    // the session finds its old connections dead, and the manager reads once for each
+    readers(cluster, conn).await?;
     assert_eq!(readers(cluster, conn).await?, ["worker1", "worker2"]);
     Ok(())
 }

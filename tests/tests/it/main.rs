@@ -1,5 +1,10 @@
 //! The tests that need real servers, in one program: they share a cluster per engine.
 
+#![allow(
+    clippy::large_futures,
+    reason = "a test's future is not what an idle session costs"
+)]
+
 mod faults;
 mod health;
 mod hop;
