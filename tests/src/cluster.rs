@@ -31,7 +31,7 @@ const SETTINGS: [&str; 4] = [
 pub struct Cluster {
     dir: PathBuf,
     facts: infra::local::Cluster,
-    own: Option<Own>,
+    _own: Option<Own>,
 }
 
 /// A cluster that only one test uses. It is taken down when dropped; should the test die, its keeper does it.
@@ -123,7 +123,7 @@ impl Cluster {
         Ok(Cluster {
             dir: dir.to_owned(),
             facts: infra::local::Cluster::load(dir)?,
-            own,
+            _own: own,
         })
     }
 
@@ -143,12 +143,6 @@ impl Cluster {
     #[must_use]
     pub fn facts(&self) -> &infra::local::Cluster {
         &self.facts
-    }
-
-    /// Whether this cluster may be broken.
-    #[must_use]
-    pub fn is_own(&self) -> bool {
-        self.own.is_some()
     }
 
     /// Where clients come in.

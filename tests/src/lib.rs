@@ -6,7 +6,7 @@
 //! pair      a gatekeeper and a proxy of one test, in front of the shared nodes
 //! door      where clients come in, and who they are
 //! program   stock clients and sysbench, as processes
-//! raw_client, scripted_server, relay   bytes, faults and delays that real programs do not produce at will
+//! raw_client, relay   bytes, faults and delays that real programs do not produce at will
 //! node_log  what the nodes themselves wrote down
 //! scrape    /metrics, /live, /ready
 //! eventually   waiting without sleeping
@@ -24,7 +24,6 @@ pub mod raw_client;
 pub mod relay;
 pub mod runner;
 pub mod scrape;
-pub mod scripted_server;
 
 pub use cluster::Cluster;
 pub use door::Door;

@@ -36,7 +36,7 @@ pub struct Pair {
     pub gatekeeper: Service,
     /// The trusted process.
     pub proxy: Service,
-    folder: TempDir,
+    _folder: TempDir,
 }
 
 /// One of the two processes, running or not.
@@ -153,16 +153,8 @@ impl PairPlan {
             door,
             gatekeeper,
             proxy,
-            folder,
+            _folder: folder,
         })
-    }
-}
-
-impl Pair {
-    /// The folder with configurations and logs.
-    #[must_use]
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 }
 
@@ -264,14 +256,6 @@ impl Service {
             let _ = child.kill();
             let _ = child.wait();
         }
-    }
-
-    /// What it has logged.
-    ///
-    /// # Errors
-    /// When it was never started.
-    pub fn log_text(&self) -> anyhow::Result<String> {
-        Ok(std::fs::read_to_string(&self.log)?)
     }
 
     /// The largest memory that it has had so far, in bytes.

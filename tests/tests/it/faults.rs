@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use harness::node_log::marker;
 use harness::raw_client::MODERN;
 use harness::relay::{Relay, Way};
 use harness::{Cluster, Door, Pair, SOON, eventually, on_each_engine};
@@ -25,6 +26,7 @@ on_each_engine!(
     a_client_that_dies_in_a_result_leaves_nothing_behind,
     a_client_that_reads_nothing_blocks_itself_alone,
     a_proxy_that_dies_ends_its_sessions_with_an_error,
+    a_write_cut_off_from_its_answer_is_not_sent_again,
 );
 
 /// Waits until no connection is open in either process, as their own gauges say.
@@ -314,4 +316,41 @@ async fn a_proxy_that_dies_ends_its_sessions_with_an_error(cluster: &Cluster) ->
         Ok(())
     };
     eventually("the session is gone", SOON, clients).await
+}
+
+async fn a_write_cut_off_from_its_answer_is_not_sent_again(cluster: &Cluster) -> anyhow::Result<()> {
+    let schema = cluster.schema("cut_off").await?;
+    let (log, mark) = (cluster.log().await?, marker("cut_off"));
+    let mut root = cluster.root("manager").await?;
+    root.query_drop(format!("CREATE TABLE {schema}.t (v INT, w VARCHAR(80))"))
+        .await?;
+    let relay = Relay::start(cluster.node("manager")?.port).await?;
+    let pair = Pair::plan(cluster)?
+        .node_port("manager", relay.port())?
+        .start()
+        .await?;
+    let mut client = pair.door.raw("app", MODERN).await?;
+    let write = format!("INSERT INTO {schema}.t SELECT SLEEP(2), '{mark}'");
+    client.send(CommandCode::QUERY, write.as_bytes()).await?;
+    eventually("the write runs", SOON, || async {
+        ensure!(log.ran(&mark)?.get("manager") == Some(&1), "not yet");
+        Ok(())
+    })
+    .await?;
+    relay.set(Way::Cut);
+    let reply = tokio::time::timeout(SOON, client.reply(CommandCode::QUERY.reply_shape())).await;
+    let error = reply.context("it hangs")??.error().context("no error")?;
+    ensure!(
+        error.code == 1158 && error.message.contains("outcome is unknown"),
+        "{error:?}"
+    );
+    relay.set(Way::Delayed(Duration::ZERO));
+    let door = pair.door.clone();
+    let again = eventually("the manager is back", SOON, || async {
+        door.connect("app").await
+    })
+    .await?;
+    again.disconnect().await?;
+    assert_eq!(log.ran(&mark)?.values().sum::<usize>(), 1, "it was sent once");
+    Ok(root.disconnect().await?)
 }
