@@ -1,4 +1,5 @@
 //! `infra local` on real servers: nodes only, since the whole path is what the workspace's `tests` are about.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its own functions too")]
 
 use std::path::Path;
 
