@@ -1,5 +1,8 @@
 //! `infra local` on real servers: nodes only, since the whole path is what the workspace's `tests` are about.
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its own functions too")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, its own functions too"
+)]
 
 use std::path::Path;
 
@@ -110,12 +113,18 @@ async fn a_cluster_comes_up_follows_goes_down_and_comes_back(engine: EngineChoic
 
 #[tokio::test]
 async fn a_cluster_of_mariadb_comes_up_follows_goes_down_and_comes_back() {
-    a_cluster_comes_up_follows_goes_down_and_comes_back(EngineChoice::Mariadb).await;
+    Box::pin(a_cluster_comes_up_follows_goes_down_and_comes_back(
+        EngineChoice::Mariadb,
+    ))
+    .await;
 }
 
 #[tokio::test]
 async fn a_cluster_of_mysql_comes_up_follows_goes_down_and_comes_back() {
-    a_cluster_comes_up_follows_goes_down_and_comes_back(EngineChoice::Mysql).await;
+    Box::pin(a_cluster_comes_up_follows_goes_down_and_comes_back(
+        EngineChoice::Mysql,
+    ))
+    .await;
 }
 
 #[tokio::test]
