@@ -55,7 +55,12 @@ lint: ## formatting, clippy, dependencies' licences and advisories, documentatio
 	cargo fmt --all --check
 	cargo clippy $(CARGO_FLAGS) --workspace --all-targets -- -D warnings
 	@if cargo deny --version >/dev/null 2>&1; then \
-	    set -x; cargo deny --locked check; \
+	    cargo deny --locked check bans licenses sources || exit 1; \
+	    if cargo deny fetch db 2>/dev/null; then \
+	        cargo deny --locked check advisories || exit 1; \
+	    else \
+	        echo "the database of advisories cannot be fetched from here: they are not checked"; \
+	    fi; \
 	else \
 	    echo "cargo-deny is not installed: licences and advisories are not checked (cargo install --locked cargo-deny)"; \
 	fi

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Each task has its own control connection, so that a node that hangs delays only what is said
-//! about that node. A node has at most two of them, and for a moment a third (see [`greeting`]).
+//! about that node. A node has at most two of them, and for a moment a third (see `greeting`).
 
 mod control;
 mod greeting;

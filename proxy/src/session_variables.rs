@@ -1,7 +1,7 @@
 //! Session variables that a client has changed, and the statement that gives them to a worker. Pure.
 //!
 //! The manager reports each change (session tracking); a worker must read the next statement in the same
-//! light. Every variable has one of three fates ([`names`]):
+//! light. Every variable has one of three fates (`names`):
 //!
 //! ```text
 //!   replayed   its value shapes what a read answers       → SET on a worker before the next read
