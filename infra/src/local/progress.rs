@@ -29,7 +29,7 @@ impl Progress {
         }
     }
 
-    /// Begins a step; it is finished by [`Step::done`] and abandoned when dropped.
+    /// Begins a step; it is finished by `Step::done` and abandoned when dropped.
     #[must_use]
     pub fn step(self, what: impl Into<String>) -> Step {
         let what = what.into();
