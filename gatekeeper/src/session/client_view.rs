@@ -60,15 +60,16 @@ impl ClientView {
     }
 }
 
+/// We ask servers for more variables than they report by themselves, and for nothing else.
 fn is_tracked_by_default(change: &SessionChange<'_>) -> bool {
     match change {
         SessionChange::Variable { name, .. } => TRACKED_BY_DEFAULT.contains(name),
-        SessionChange::Schema(_) => true,
-        SessionChange::State(_)
+        SessionChange::Schema(_)
+        | SessionChange::State(_)
         | SessionChange::Gtids(_)
         | SessionChange::TransactionCharacteristics(_)
         | SessionChange::TransactionState(_)
-        | SessionChange::Other { .. } => false,
+        | SessionChange::Other { .. } => true,
     }
 }
 
@@ -85,6 +86,7 @@ mod tests {
 
     fn state() -> Vec<u8> {
         let mut state = Vec::new();
+        SessionChange::TransactionState(b"T_______").encode(&mut state);
         SessionChange::Variable {
             name: b"sql_mode",
             value: b"",
@@ -113,13 +115,11 @@ mod tests {
             .unwrap();
         let seen = OkPacket::decode(&packet[4..], Capabilities::SESSION_TRACK).unwrap();
         let changes: Vec<_> = seen.changes().flatten().collect();
-        assert_eq!(
-            changes,
-            [SessionChange::Variable {
-                name: b"time_zone",
-                value: b"UTC"
-            }]
-        );
+        let time_zone = SessionChange::Variable {
+            name: b"time_zone",
+            value: b"UTC",
+        };
+        assert_eq!(changes, [SessionChange::TransactionState(b"T_______"), time_zone]);
     }
 
     #[test]
