@@ -126,7 +126,8 @@ proptest! {
     fn a_cut_response_is_an_error_or_less(sent in response(), at in any::<prop::sample::Index>()) {
         let bytes = encoded(|out| sent.encode(out));
         if let Ok(read) = HandshakeResponse::decode(&bytes[..at.index(bytes.len())]) {
-            prop_assert_ne!(read, sent);
+            // a block of no attributes may be missing: it says the same
+            prop_assert!(read != sent || sent.attributes.is_empty());
         }
     }
 
