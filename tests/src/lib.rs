@@ -7,16 +7,19 @@
 //! door      where clients come in, and who they are
 //! program   stock clients and sysbench, as processes
 //! raw_client, relay   bytes, faults and delays that real programs do not produce at will
+//! mutation, corrupting_relay   what clients and servers never say
 //! node_log  what the nodes themselves wrote down
 //! scrape    /metrics, /live, /ready
 //! eventually   waiting without sleeping
 //! ```
 
 pub mod cluster;
+pub mod corrupting_relay;
 pub mod door;
 pub mod each_engine;
 pub mod eventually;
 pub mod keeper;
+pub mod mutation;
 pub mod node_log;
 pub mod pair;
 pub mod program;

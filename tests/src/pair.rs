@@ -258,6 +258,29 @@ impl Service {
         }
     }
 
+    /// Everything that it has written so far.
+    ///
+    /// # Errors
+    /// When its log cannot be read.
+    pub fn log(&self) -> anyhow::Result<String> {
+        let log = std::fs::read(&self.log).with_context(|| format!("no log of the {}", self.name))?;
+        Ok(String::from_utf8_lossy(&log).into_owned())
+    }
+
+    /// How many sockets it has open, as the kernel counts them.
+    ///
+    /// # Errors
+    /// When it does not run.
+    pub fn sockets(&self) -> anyhow::Result<usize> {
+        let mut sockets = 0;
+        for descriptor in std::fs::read_dir(format!("/proc/{}/fd", self.pid()?))? {
+            // one that was closed in the meantime is none
+            let target = std::fs::read_link(descriptor?.path()).unwrap_or_default();
+            sockets += usize::from(target.as_os_str().to_string_lossy().starts_with("socket:"));
+        }
+        Ok(sockets)
+    }
+
     /// The largest memory that it has had so far, in bytes.
     ///
     /// # Errors

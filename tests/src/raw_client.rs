@@ -195,6 +195,15 @@ impl RawClient {
         Ok(())
     }
 
+    /// Reads bytes that are there, whatever they are.
+    ///
+    /// # Errors
+    /// When the connection breaks or ends.
+    pub async fn read_bytes(&mut self) -> anyhow::Result<Vec<u8>> {
+        self.read_some().await?;
+        Ok(std::mem::take(&mut self.unread))
+    }
+
     /// Reads up to `limit` bytes that are there, without understanding them; 0 is the end.
     ///
     /// # Errors

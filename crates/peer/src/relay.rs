@@ -17,6 +17,7 @@ use wire::reply::{Control, Piece, Progress};
 
 use crate::chunk::Chunk;
 use crate::inbox::{Command, Inbox, InboxError};
+use crate::stream::Stream;
 
 /// Which side of a relay failed, and how.
 #[derive(Debug, Error)]
@@ -50,6 +51,25 @@ pub trait Observer {
     fn control(&mut self, control: Control, packet: &[u8]) -> Edit;
 }
 
+/// Whoever asked, and gets the reply.
+pub trait Asker: AsyncWrite + Unpin {
+    /// Resolves once the other end has closed its side.
+    fn closed(&self) -> impl Future<Output = ()>;
+}
+
+impl Asker for Stream {
+    fn closed(&self) -> impl Future<Output = ()> {
+        Stream::closed(self)
+    }
+}
+
+/// A reply that we ask for ourselves is kept.
+impl Asker for Vec<u8> {
+    fn closed(&self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
+}
+
 /// How a reply (or a part of it) ended.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -81,7 +101,8 @@ pub struct Outbox {
 
 impl Outbox {
     /// Whoever does not take a chunk of a reply within `write_timeout` has failed ([`RelayError::To`] with
-    /// [`io::ErrorKind::TimedOut`]), as with a server's `net_write_timeout`.
+    /// [`io::ErrorKind::TimedOut`]), as with a server's `net_write_timeout`. One who has closed its sending side may
+    /// still read, and gets the reply if it comes within that time; without a time it has gone.
     pub fn with_write_timeout(write_timeout: Duration) -> Self {
         Self {
             pending: None,
@@ -110,7 +131,7 @@ impl Outbox {
     ) -> Result<Ended, RelayError>
     where
         F: AsyncRead + Unpin,
-        T: AsyncWrite + Unpin,
+        T: Asker,
     {
         moved.at_boundary = true;
         while !progress.is_done() {
@@ -119,13 +140,13 @@ impl Outbox {
             }
             let mut chunk = match self.pending.take() {
                 Some(chunk) => chunk,
-                None => Chunk::read(from).await.map_err(RelayError::From)?,
+                None => self.unless_gone(Chunk::read(from), to.as_deref()).await?,
             };
             let pass = loop {
                 let pass = look(&mut chunk, progress, observer, moved)?;
                 if let Some(needed) = pass.needed.filter(|_| pass.bytes == 0 && pass.edited.is_none()) {
                     chunk.reserve(needed);
-                    if chunk.read_more(from).await.map_err(RelayError::From)? == 0 {
+                    if self.unless_gone(chunk.read_more(from), to.as_deref()).await? == 0 {
                         return Err(RelayError::From(io::ErrorKind::UnexpectedEof.into()));
                     }
                     continue;
@@ -158,6 +179,31 @@ impl Outbox {
             }
         }
         Ok(Ended::Done)
+    }
+}
+
+impl Outbox {
+    /// What the server says, as long as there is somebody who waits for it. A statement that was sent runs on in the
+    /// server, as it does when a client leaves it directly.
+    async fn unless_gone<R, T: Asker>(
+        &self,
+        read: impl Future<Output = io::Result<R>>,
+        to: Option<&T>,
+    ) -> Result<R, RelayError> {
+        let gone = async {
+            let Some(to) = to else {
+                return std::future::pending().await;
+            };
+            to.closed().await;
+            if let Some(grace) = self.write_timeout {
+                tokio::time::sleep(grace).await;
+            }
+        };
+        tokio::select! {
+            biased;
+            read = read => read.map_err(RelayError::From),
+            () = gone => Err(RelayError::To(io::ErrorKind::ConnectionAborted.into())),
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! A connection's byte stream: TCP, a Unix socket, or TLS over either. Dispatch by enum: nothing is boxed
 //! but TLS, whose state is large and which an idle plain session shall not pay for.
 
+mod closed;
+
 use std::io::{self, IoSlice};
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::pin::Pin;

@@ -30,7 +30,7 @@ on_each_engine!(
 );
 
 /// Waits until no connection is open in either process, as their own gauges say.
-async fn empty(door: &Door) -> anyhow::Result<()> {
+pub(crate) async fn empty(door: &Door) -> anyhow::Result<()> {
     eventually("nobody connected", SOON, || async {
         let clients = door
             .scrape_gatekeeper()

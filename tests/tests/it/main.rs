@@ -8,6 +8,7 @@
 mod faults;
 mod health;
 mod hop;
+mod hostile;
 mod http;
 mod login;
 mod memory;

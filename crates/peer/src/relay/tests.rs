@@ -5,6 +5,45 @@ use wire::{Capabilities, StatusFlags};
 const CAPABILITIES: Capabilities =
     Capabilities(Capabilities::SESSION_TRACK.0 | Capabilities::DEPRECATE_EOF.0);
 
+impl Asker for tokio::io::DuplexStream {
+    fn closed(&self) -> impl Future<Output = ()> {
+        std::future::pending()
+    }
+}
+
+/// Takes everything, and has gone.
+struct Gone(Vec<u8>);
+
+impl AsyncWrite for Gone {
+    fn poll_write(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+        bytes: &[u8],
+    ) -> std::task::Poll<io::Result<usize>> {
+        std::pin::Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<io::Result<()>> {
+        std::task::Poll::Ready(Ok(()))
+    }
+}
+
+impl Asker for Gone {
+    fn closed(&self) -> impl Future<Output = ()> {
+        std::future::ready(())
+    }
+}
+
 struct Passing;
 impl Observer for Passing {
     fn control(&mut self, _: Control, _: &[u8]) -> Edit {
@@ -149,4 +188,32 @@ async fn whoever_does_not_read_has_failed_after_the_timeout() {
         )
         .await;
     assert!(matches!(ended, Err(RelayError::To(error)) if error.kind() == io::ErrorKind::TimedOut));
+}
+
+async fn asked_by_one_who_has_gone(mut outbox: Outbox, reply: &[u8]) -> (Result<Ended, RelayError>, Vec<u8>) {
+    let (mut server, mut from) = tokio::io::duplex(100_000);
+    server.write_all(reply).await.unwrap();
+    let (mut gone, mut progress) = (Gone(Vec::new()), Progress::new(Shape::Results, CAPABILITIES));
+    let moved = &mut Moved::default();
+    let ended = outbox
+        .relay(&mut from, Some(&mut gone), &mut progress, &mut Passing, moved)
+        .await;
+    (ended, gone.0)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reply_that_does_not_come_is_not_waited_for_when_nobody_is_there() {
+    let reply = rows(4);
+    let (all, part) = (&reply[..], &reply[..reply.len() - 200]);
+    let (ended, _) = asked_by_one_who_has_gone(Outbox::default(), part).await;
+    assert!(matches!(ended, Err(RelayError::To(error)) if error.kind() == io::ErrorKind::ConnectionAborted));
+    let begun = tokio::time::Instant::now();
+    let patient = Outbox::with_write_timeout(Duration::from_secs(60));
+    let (ended, _) = asked_by_one_who_has_gone(patient, part).await;
+    assert!(matches!(ended, Err(RelayError::To(_))));
+    assert_eq!(begun.elapsed().as_secs(), 60);
+    // what is there is passed on
+    let (ended, got) = asked_by_one_who_has_gone(Outbox::default(), all).await;
+    assert_eq!(ended.unwrap(), Ended::Done);
+    assert_eq!(got, all);
 }
