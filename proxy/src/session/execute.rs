@@ -107,7 +107,11 @@ impl Session {
         // names in the text mean what they mean in the session's current state
         self.synchronise(&mut link).await.ok()?;
         let text = self.prepared.find(id)?.1.text.as_deref()?;
-        let prepared = link.prepare(id, text).await.ok()?;
+        let limit = self.host.config.limits.connect_timeout;
+        let prepared = tokio::time::timeout(limit, link.prepare(id, text))
+            .await
+            .ok()?
+            .ok()?;
         self.put_back(link);
         prepared
     }

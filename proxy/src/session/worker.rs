@@ -187,7 +187,8 @@ impl Session {
         commands
     }
 
-    /// Reads the replies to them; the connection then has the session's state.
+    /// Reads the replies to them; the connection then has the session's state. They take no time: a worker that does
+    /// not answer within the connect timeout is none.
     async fn confirm(&mut self, link: &mut Link, replies: usize) -> Result<(), RelayError> {
         let node = link.node;
         for _ in 0..replies {
@@ -197,6 +198,9 @@ impl Session {
                 biased;
                 drained = link.drain(Shape::Verdict, &mut verdict) => drained?,
                 () = hung(&self.host.cluster, node, &nothing) => {
+                    return Err(RelayError::From(io::ErrorKind::TimedOut.into()));
+                }
+                () = tokio::time::sleep(self.host.config.limits.connect_timeout) => {
                     return Err(RelayError::From(io::ErrorKind::TimedOut.into()));
                 }
             };
@@ -215,7 +219,12 @@ impl Session {
 
     /// Asks the manager for the session's collation: no server reports it when SET NAMES changes it.
     async fn read_collation(&mut self) {
-        if let Ok(Some(collation)) = self.manager.value("SELECT @@SESSION.collation_connection").await {
+        let value = tokio::select! {
+            biased;
+            value = self.manager.value("SELECT @@SESSION.collation_connection") => value,
+            () = self.client.closed() => return,
+        };
+        if let Ok(Some(collation)) = value {
             self.state.collation(&collation);
         }
     }

@@ -38,7 +38,7 @@ macro_rules! closed {
                     Ok(_) => {}
                 }
                 // a readiness that is out of date is cleared by looking
-                match stream.try_io(Interest::READABLE, || peek(SockRef::from(stream))) {
+                match stream.try_io(Interest::READABLE, || peek(&SockRef::from(stream))) {
                     Ok(0) => return,
                     Ok(_) => tokio::time::sleep(LOOK_AGAIN_INTERVAL).await,
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -52,7 +52,7 @@ macro_rules! closed {
 closed!(tcp_closed, TcpStream);
 closed!(unix_closed, UnixStream);
 
-fn peek(socket: SockRef<'_>) -> io::Result<usize> {
+fn peek(socket: &SockRef<'_>) -> io::Result<usize> {
     socket.peek(&mut [MaybeUninit::uninit()])
 }
 
