@@ -52,11 +52,17 @@ impl Drop for Own {
 
 /// The cluster of this run, started by whoever asks first. `None` is a skip that has been spoken.
 ///
+/// With TEST_CLUSTER_MARIADB or TEST_CLUSTER_MYSQL it is the running one in that directory, which spares whoever
+/// repeats a test the start.
+///
 /// # Errors
 /// Why it does not run; and a missing server, where servers are required.
 pub async fn shared(engine: Engine) -> anyhow::Result<Option<Cluster>> {
     if !is_installed(engine).await? {
         return Ok(None);
+    }
+    if let Ok(dir) = std::env::var(format!("TEST_CLUSTER_{}", engine.to_string().to_uppercase())) {
+        return Cluster::load(Path::new(&dir), None).map(Some);
     }
     let runner = Runner::current()?;
     let request = request(engine, runner.folder().join(engine.to_string()), 2, runner, &[]);

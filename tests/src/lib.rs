@@ -9,12 +9,14 @@
 //! raw_client, relay   bytes, faults and delays that real programs do not produce at will
 //! mutation, corrupting_relay   what clients and servers never say
 //! node_log  what the nodes themselves wrote down
+//! conformance   the same conversation directly and through, packet by packet
 //! scrape    /metrics, /live, /ready
 //! eventually   waiting without sleeping
 //! ```
 
 pub mod cluster;
 pub mod corrupting_relay;
+pub mod conformance;
 pub mod door;
 pub mod each_engine;
 pub mod eventually;
