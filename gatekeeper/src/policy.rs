@@ -119,22 +119,25 @@ fn strict(facts: &Facts) -> Option<Refusal> {
     {
         return Some(Refusal::of(rule));
     }
+    let alone = facts.single().is_some();
     facts
         .statements()
         .iter()
         .find_map(|statement| match &statement.effect {
             Effect::Unknown(cause) => Some(Refusal::unparsed(*cause)),
-            Effect::Session(SessionChange::SetVariables(assignments)) => assignments
-                .iter()
-                .any(|assignment| assignment.name.starts_with(b"session_track_"))
+            // by itself it can be followed: what it changes is reported in its own reply
+            Effect::Session(SessionChange::SetVariables(_)) => {
+                (statement.needs.names_trackers && !alone).then(|| Refusal::of(Rule::SessionTracking))
+            }
+            // a program, or a text inside the text: nobody would see it happen
+            Effect::Definition | Effect::Session(_) | Effect::Administration(_) => statement
+                .needs
+                .names_trackers
                 .then(|| Refusal::of(Rule::SessionTracking)),
             // what these may do beyond the dangers above is decided by the servers' grants
             Effect::Read
             | Effect::Write
-            | Effect::Definition
             | Effect::Transaction(_)
-            | Effect::Session(_)
-            | Effect::Administration(_)
             | Effect::Call
             | Effect::Proxy(_)
             | Effect::Empty => None,

@@ -8,6 +8,7 @@
 //! each worker from the first read that was routed there.
 
 mod execute;
+mod framing;
 mod link;
 mod login;
 mod prepared;
@@ -15,6 +16,7 @@ mod proxy_statement;
 mod query;
 mod run;
 mod state;
+mod trackers;
 mod watch;
 mod worker;
 
@@ -30,10 +32,11 @@ use wire::command::{self, CommandCode};
 use wire::reply::{OkPacket, Shape};
 use wire::{Capabilities, ServerError, StatusFlags};
 
-use self::link::Link;
+use self::link::{Link, Reset};
 use self::prepared::PreparedStatements;
 use self::proxy_statement::LastRoute;
 use self::state::SessionState;
+use self::trackers::Held;
 use crate::accounts::Account;
 use crate::host::Host;
 use crate::metrics::ErrorKind;
@@ -151,6 +154,13 @@ impl Session {
                 }
                 self.on_manager(&mut command, Shape::Verdict, None).await
             }
+            // its effect is known by what the manager reports
+            CommandCode::INIT_DB if self.state.trackers.held != Held::Ours => {
+                if let Err(error) = Box::pin(self.restore()).await {
+                    return self.manager_failed(&error).await;
+                }
+                self.on_manager(&mut command, Shape::Verdict, None).await
+            }
             CommandCode::RESET_CONNECTION => Box::pin(self.reset(command)).await,
             // these replies are not those of a session; the gatekeeper never lets them come here
             CommandCode::CHANGE_USER
@@ -167,17 +177,20 @@ impl Session {
     /// carries the state that the gatekeeper must know from now on.
     async fn reset(&mut self, command: Command) -> Flow {
         match self.manager.reset(&command).await {
-            Ok(verdict) => {
+            Ok(reset) => {
+                let Reset { verdict, ready } = *reset;
                 self.workers.iter_mut().for_each(|worker| *worker = None);
                 self.prepared.clear();
                 self.state.reset();
-                self.state.status(verdict.status);
-                self.state.learn(&verdict.state);
+                self.state.status(ready.status);
+                self.state.learn(&ready.state);
+                self.state.trackers.learn(ready.client);
                 self.state.previous = Some(self.manager.node);
-                let status = verdict.status | StatusFlags::SESSION_STATE_CHANGED;
+                let mut state = verdict.state;
+                trackers::hide(&ready.state, &mut state);
                 let ok = OkPacket {
-                    state: &verdict.state,
-                    ..OkPacket::plain(status)
+                    state: &state,
+                    ..OkPacket::plain(ready.status | StatusFlags::SESSION_STATE_CHANGED)
                 };
                 let mut packet = Vec::new();
                 ok.encode(self.capabilities, 1, &mut packet);

@@ -78,7 +78,15 @@ impl SessionVariables {
         }
     }
 
-    /// The value for `session_track_system_variables`. Not `*`: MySQL then adds a `statement_id` to every
+    /// The name of a variable that is replayed on workers.
+    pub fn replayed(name: &[u8]) -> Option<&'static str> {
+        match names::fate(name) {
+            Fate::Replayed { name, .. } => Some(name),
+            Fate::Ignored | Fate::Pinning => None,
+        }
+    }
+
+    /// The value for MySQL's `session_track_system_variables`. Not `*`: it would add a `statement_id` to every
     /// reply, which is state to be edited out of each one.
     pub fn reported() -> String {
         names::reported()

@@ -32,6 +32,8 @@ pub struct RawClient {
     pub connection_id: u32,
     /// What the server said first.
     pub version: Vec<u8>,
+    /// State block of the OK that ended the login.
+    pub login_state: Vec<u8>,
     unread: Vec<u8>,
 }
 
@@ -72,6 +74,7 @@ impl RawClient {
             greeting,
             capabilities,
             connection_id,
+            session_track,
             ..
         } = peer::connect::login(address, request).await?;
         Ok(RawClient {
@@ -79,6 +82,7 @@ impl RawClient {
             capabilities,
             connection_id,
             version: greeting.version,
+            login_state: session_track,
             unread: Vec::new(),
         })
     }

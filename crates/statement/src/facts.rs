@@ -71,6 +71,15 @@ impl Facts {
             .fold(DangerSet::default(), |all, statement| all | statement.dangers)
     }
 
+    /// Whether a statement names or lists the variables that say what of the session's state is reported.
+    #[must_use]
+    #[inline]
+    pub fn sees_trackers(&self) -> bool {
+        self.statements
+            .iter()
+            .any(|statement| statement.needs.names_trackers || statement.needs.lists_variables)
+    }
+
     /// Estimated memory behind this value, in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
         let tables = self
@@ -211,6 +220,10 @@ pub struct Needs {
     pub leaves_found_rows: bool,
     /// It reads a schema that each node keeps for itself (information_schema, performance_schema, sys, mysql).
     pub node_schema: bool,
+    /// It names `session_track_schema` or `session_track_system_variables`, to set or to read them.
+    pub names_trackers: bool,
+    /// It reads a list of all session variables, and these two among them.
+    pub lists_variables: bool,
     /// It shows something of the node itself (SHOW STATUS, SHOW PROCESSLIST …).
     pub node_state: bool,
 }
@@ -228,6 +241,8 @@ impl Needs {
             follows_previous: self.follows_previous | other.follows_previous,
             leaves_found_rows: self.leaves_found_rows | other.leaves_found_rows,
             node_schema: self.node_schema | other.node_schema,
+            names_trackers: self.names_trackers | other.names_trackers,
+            lists_variables: self.lists_variables | other.lists_variables,
             node_state: self.node_state | other.node_state,
         }
     }
@@ -240,6 +255,10 @@ impl Needs {
             (self.unknown_function, ManagerOnly::UnknownFunction),
             (self.manager_function, ManagerOnly::ManagerFunction),
             (self.leaves_found_rows, ManagerOnly::FoundRows),
+            (
+                self.names_trackers || self.lists_variables,
+                ManagerOnly::SystemVariables,
+            ),
         ];
         if let Some((_, reason)) = reasons.into_iter().find(|(yes, _)| *yes) {
             return ReadScope::Manager(reason);

@@ -17,4 +17,4 @@ pub use ok::OkPacket;
 pub use prepare_ok::PrepareOk;
 pub use progress::{Control, Piece, Progress, Shape};
 pub use result_set::TextResultSet;
-pub use session_state::{SessionChange, SessionChanges};
+pub use session_state::{SessionChange, SessionChanges, StateEntry};

@@ -24,7 +24,8 @@ pub enum Rule {
     DeleteWhereConstant,
     /// What cannot be understood cannot be judged.
     Unparsed,
-    /// A change of what the server reports of the session: by those reports texts are read as it reads them.
+    /// A change of what the server reports of the session, in a program, a batch or a text inside the text: by those
+    /// reports texts are read as the server reads them.
     SessionTracking,
     /// The server's way to read texts is not known.
     UnknownReading,
@@ -81,7 +82,9 @@ impl Rule {
             Self::DeleteWithoutWhere => "DELETE without WHERE removes all rows",
             Self::DeleteWhereConstant => "this DELETE's WHERE can be true whatever a row holds",
             Self::Unparsed => "the statement could not be understood",
-            Self::SessionTracking => "session_track_... must stay as it is",
+            Self::SessionTracking => {
+                "session_track_schema and session_track_system_variables cannot be followed in a program or a batch"
+            }
             Self::UnknownReading => "the session's sql_mode or character set is not known",
             Self::CommandNotAllowed => "this protocol command is not allowed",
             Self::CommandNotSupported => "this protocol command is not supported here",
@@ -108,7 +111,9 @@ impl Rule {
             Self::Unparsed => {
                 "write it more simply, one statement at a time, or ask an administrator for a user with policy = \"off\""
             }
-            Self::SessionTracking => ASK,
+            Self::SessionTracking => {
+                "set it in a SET of its own, or ask an administrator for a user with policy = \"off\""
+            }
             Self::UnknownReading => "set names to a character set such as utf8mb4 when connecting",
             Self::CommandNotAllowed => {
                 "use the SQL statement of the same effect, or ask an administrator for a user with policy = \"off\""

@@ -1,81 +1,56 @@
-//! What of an OK packet the client may see: its own capabilities, its own trackers.
+//! What of an OK packet the client may see.
 //!
-//! The inner hops always track session state, for us. A client without SESSION_TRACK gets none of it; one
-//! with it gets what a server tracks by default, or all once it has set `session_track_…` itself.
+//! The inner hops always track session state, for us. The proxy has sorted it: what the client's own
+//! `session_track_…` ask for stands there as a server would send it, what only we need stands in an entry of
+//! its own. That entry ends here; a client without SESSION_TRACK gets nothing of the rest either.
 
-use wire::reply::{OkPacket, SessionChange};
+use wire::reply::{OkPacket, StateEntry};
 use wire::{Capabilities, StatusFlags};
-
-/// Variables that servers track when nobody asks for others.
-const TRACKED_BY_DEFAULT: [&[u8]; 6] = [
-    b"time_zone",
-    b"autocommit",
-    b"character_set_client",
-    b"character_set_results",
-    b"character_set_connection",
-    b"redirect_url",
-];
 
 /// One client's view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct ClientView {
     capabilities: Capabilities,
-    /// The client has chosen its trackers itself: the server sends what it wants.
-    chosen: bool,
 }
 
 impl ClientView {
     /// A client that has just logged in.
     pub(super) fn new(capabilities: Capabilities) -> Self {
-        Self {
-            capabilities,
-            chosen: false,
-        }
+        Self { capabilities }
     }
 
-    /// The client has set `session_track_…`.
-    pub(super) fn trackers_chosen(&mut self) {
-        self.chosen = true;
-    }
-
-    /// The OK packet as this client gets it, when that is not what the server sent.
-    pub(super) fn edit(&self, ok: &OkPacket<'_>, sequence: u8) -> Option<Vec<u8>> {
+    /// The OK packet as this client gets it, when that is not what the proxy sent.
+    pub(super) fn edit(self, ok: &OkPacket<'_>, sequence: u8) -> Option<Vec<u8>> {
         if !ok.status.has(StatusFlags::SESSION_STATE_CHANGED) {
             return None;
         }
         let tracks = self.capabilities.has(Capabilities::SESSION_TRACK);
-        if tracks && self.chosen {
+        let is_ours = |entry: Result<StateEntry<'_>, _>| entry.is_ok_and(|entry| entry.is_unshown());
+        if tracks && !StateEntry::all(ok.state).any(is_ours) {
             return None;
         }
-        let mut state = Vec::new();
-        if tracks {
-            ok.changes()
-                .flatten()
-                .filter(is_tracked_by_default)
-                .for_each(|change| change.encode(&mut state));
-        }
         let mut packet = Vec::new();
+        let state = if tracks { shown(ok.state) } else { Vec::new() };
         OkPacket { state: &state, ..*ok }.encode(self.capabilities, sequence, &mut packet);
         Some(packet)
     }
 }
 
-/// We ask servers for more variables than they report by themselves, and for nothing else.
-fn is_tracked_by_default(change: &SessionChange<'_>) -> bool {
-    match change {
-        SessionChange::Variable { name, .. } => TRACKED_BY_DEFAULT.contains(name),
-        SessionChange::Schema(_)
-        | SessionChange::State(_)
-        | SessionChange::Gtids(_)
-        | SessionChange::TransactionCharacteristics(_)
-        | SessionChange::TransactionState(_)
-        | SessionChange::Other { .. } => true,
+/// The entries that are the client's.
+pub(super) fn shown(state: &[u8]) -> Vec<u8> {
+    let mut shown = Vec::new();
+    for entry in StateEntry::all(state).flatten() {
+        if !entry.is_unshown() {
+            entry.encode(&mut shown);
+        }
     }
+    shown
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use wire::reply::SessionChange;
 
     fn ok(state: &[u8]) -> OkPacket<'_> {
         OkPacket {
@@ -84,19 +59,22 @@ mod tests {
         }
     }
 
+    const TIME_ZONE: SessionChange<'_> = SessionChange::Variable {
+        name: b"time_zone",
+        value: b"UTC",
+    };
+
     fn state() -> Vec<u8> {
-        let mut state = Vec::new();
-        SessionChange::TransactionState(b"T_______").encode(&mut state);
+        let mut hidden = Vec::new();
         SessionChange::Variable {
             name: b"sql_mode",
             value: b"",
         }
-        .encode(&mut state);
-        SessionChange::Variable {
-            name: b"time_zone",
-            value: b"UTC",
-        }
-        .encode(&mut state);
+        .encode(&mut hidden);
+        let mut state = Vec::new();
+        SessionChange::TransactionState(b"T_______").encode(&mut state);
+        SessionChange::Unshown(&hidden).encode(&mut state);
+        TIME_ZONE.encode(&mut state);
         state
     }
 
@@ -109,29 +87,24 @@ mod tests {
     }
 
     #[test]
-    fn with_session_track_the_defaults_are_left() {
+    fn with_session_track_all_is_left_but_our_own_entry() {
         let packet = ClientView::new(Capabilities::SESSION_TRACK)
             .edit(&ok(&state()), 1)
             .unwrap();
         let seen = OkPacket::decode(&packet[4..], Capabilities::SESSION_TRACK).unwrap();
         let changes: Vec<_> = seen.changes().flatten().collect();
-        let time_zone = SessionChange::Variable {
-            name: b"time_zone",
-            value: b"UTC",
-        };
-        assert_eq!(changes, [SessionChange::TransactionState(b"T_______"), time_zone]);
+        assert_eq!(changes, [SessionChange::TransactionState(b"T_______"), TIME_ZONE]);
     }
 
     #[test]
-    fn a_client_that_chose_its_trackers_gets_what_the_server_sends() {
-        let mut view = ClientView::new(Capabilities::SESSION_TRACK);
-        view.trackers_chosen();
-        assert_eq!(view.edit(&ok(&state()), 1), None);
-    }
-
-    #[test]
-    fn an_ok_without_changes_passes_untouched() {
-        let ok = OkPacket::plain(StatusFlags::AUTOCOMMIT);
-        assert_eq!(ClientView::new(Capabilities::NONE).edit(&ok, 1), None);
+    fn what_holds_nothing_of_ours_passes_untouched() {
+        let mut state = Vec::new();
+        TIME_ZONE.encode(&mut state);
+        let view = ClientView::new(Capabilities::SESSION_TRACK);
+        assert_eq!(view.edit(&ok(&state), 1), None);
+        // a server may say that something changed, and not what
+        assert_eq!(view.edit(&ok(&[]), 1), None);
+        let plain = OkPacket::plain(StatusFlags::AUTOCOMMIT);
+        assert_eq!(ClientView::new(Capabilities::NONE).edit(&plain, 1), None);
     }
 }

@@ -1,9 +1,6 @@
 //! Every command is judged before one byte of it leaves.
 
-use std::sync::Arc;
-
 use peer::inbox::Command;
-use statement::{Effect, Facts, LexMode, SessionChange};
 use wire::ServerError;
 use wire::command::{CommandCode, Query};
 
@@ -37,7 +34,7 @@ impl Session {
         };
         let verdict = match self.reading.mode() {
             Some(mode) => {
-                let facts = self.facts(text, mode);
+                let (facts, _) = crate::facts::of(text, mode);
                 policy::decide(&facts, self.profile)
             }
             // nobody knows how the server would read it
@@ -54,18 +51,6 @@ impl Session {
             }
             Verdict::Refuse(refusal) => Err(self.refused(&refusal, text)),
         }
-    }
-
-    fn facts(&mut self, text: &[u8], mode: LexMode) -> Arc<Facts> {
-        let (facts, _) = crate::facts::of(text, mode);
-        if facts
-            .statements()
-            .iter()
-            .any(|statement| chooses_trackers(&statement.effect))
-        {
-            self.view.trackers_chosen();
-        }
-        facts
     }
 
     fn detected(&self, refusal: &Refusal, text: &[u8]) {
@@ -85,24 +70,5 @@ impl Session {
         let mut fingerprint = Vec::new();
         statement::fingerprint(text, mode, &mut fingerprint);
         Some(Digest::of(&fingerprint))
-    }
-}
-
-/// Whether the statement sets `session_track_…`: what is reported is then the client's own choice.
-fn chooses_trackers(effect: &Effect) -> bool {
-    match effect {
-        Effect::Session(SessionChange::SetVariables(assignments)) => assignments
-            .iter()
-            .any(|assignment| assignment.name.starts_with(b"session_track_")),
-        Effect::Session(_)
-        | Effect::Read
-        | Effect::Write
-        | Effect::Definition
-        | Effect::Transaction(_)
-        | Effect::Administration(_)
-        | Effect::Call
-        | Effect::Proxy(_)
-        | Effect::Empty
-        | Effect::Unknown(_) => false,
     }
 }

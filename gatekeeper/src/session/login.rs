@@ -14,7 +14,7 @@ use wire::handshake::ChangeUser;
 use wire::reply::OkPacket;
 use wire::{Capabilities, ServerError, StatusFlags};
 
-use super::client_view::ClientView;
+use super::client_view::{ClientView, shown};
 use super::reading::Reading;
 use super::{Flow, Link, Session, Who};
 use crate::audit::{self, Subject};
@@ -104,7 +104,12 @@ impl Session {
         let reading = Reading::of_login(&hop.session_track);
         let status = hop.status.without(StatusFlags::SESSION_STATE_CHANGED);
         let mut packet = Vec::new();
-        OkPacket::plain(status).encode(capabilities, sequence, &mut packet);
+        let state = &shown(&hop.session_track);
+        OkPacket {
+            state,
+            ..OkPacket::plain(status)
+        }
+        .encode(capabilities, sequence, &mut packet);
         client.write_all(&packet).await.ok()?;
         client.flush().await.ok()?;
         audit::logged_in(who.subject(), who.tls.is_some());
@@ -177,7 +182,12 @@ impl Session {
         };
         audit::logged_in(self.who.subject(), self.who.tls.is_some());
         let mut packet = Vec::new();
-        OkPacket::plain(self.status).encode(self.capabilities, sequence, &mut packet);
+        let state = &shown(&hop.session_track);
+        OkPacket {
+            state,
+            ..OkPacket::plain(self.status)
+        }
+        .encode(self.capabilities, sequence, &mut packet);
         self.answer(&packet).await
     }
 }

@@ -5,6 +5,7 @@
 //! no text of a policy user is.
 
 use statement::LexMode;
+use wire::DecodeError;
 use wire::reply::{SessionChange, SessionChanges};
 
 /// The lexer's settings for one session.
@@ -36,21 +37,31 @@ impl Reading {
     pub(super) fn learn(&mut self, state: &[u8]) {
         for change in SessionChanges::new(state) {
             match change {
-                Ok(SessionChange::Variable {
-                    name: b"sql_mode",
-                    value,
-                }) => {
-                    self.sql_mode_known = self.follow(self.mode.with_sql_mode(value));
-                }
-                Ok(SessionChange::Variable {
-                    name: b"character_set_client",
-                    value,
-                }) => {
-                    self.charset_known = self.follow(self.mode.with_charset(value));
-                }
-                Ok(_) => {}
-                Err(_) => *self = Self::unknown(),
+                // one level deep: what the proxy puts in there holds no such entry
+                Ok(SessionChange::Unshown(hidden)) => SessionChanges::new(hidden)
+                    .filter(|change| !matches!(change, Ok(SessionChange::Unshown(_))))
+                    .for_each(|change| self.take(change)),
+                other => self.take(other),
             }
+        }
+    }
+
+    fn take(&mut self, change: Result<SessionChange<'_>, DecodeError>) {
+        match change {
+            Ok(SessionChange::Variable {
+                name: b"sql_mode",
+                value,
+            }) => {
+                self.sql_mode_known = self.follow(self.mode.with_sql_mode(value));
+            }
+            Ok(SessionChange::Variable {
+                name: b"character_set_client",
+                value,
+            }) => {
+                self.charset_known = self.follow(self.mode.with_charset(value));
+            }
+            Ok(_) => {}
+            Err(_) => *self = Self::unknown(),
         }
     }
 

@@ -17,30 +17,29 @@ use wire::frame;
 use wire::reply::{Control, OkPacket, PrepareOk, Progress, Shape};
 use wire::{Capabilities, StatusFlags};
 
+use super::trackers::{VALUES, Values};
 use crate::accounts::Account;
 use crate::cluster::{Node, NodeId, Role};
 use crate::metrics::GaugeGuard;
-use crate::session_variables::{SessionVariables, Version};
+use crate::session_variables::Version;
 
 /// What a manager's connection is told first: report every change of session state, and say now what the
 /// lexer needs to know. Assigning a variable to itself makes the server report it.
-///
-/// MariaDB reports every variable by `*` and refuses a name that it does not have; MySQL passes over such a
-/// name, and by `*` would add a `statement_id` to every reply.
-fn manager_setup(is_mariadb: bool) -> String {
-    let reported = if is_mariadb {
-        "*".to_owned()
-    } else {
-        SessionVariables::reported()
-    };
+fn manager_setup(ours: &Values) -> String {
     format!(
-        "SET SESSION session_track_schema=ON, session_track_system_variables='{reported}', \
-         sql_mode=@@SESSION.sql_mode, character_set_client=@@SESSION.character_set_client"
+        "SET SESSION {}, sql_mode=@@SESSION.sql_mode, character_set_client=@@SESSION.character_set_client",
+        ours.assignments()
     )
 }
 
+/// Clears the warnings that the set-up has left: they would count in the client's next COM_PING on MySQL.
+const CLEAR_WARNINGS: &str = "DO 0";
+
 /// What a worker's connection is told first.
 const WORKER_SETUP: &str = "SET SESSION TRANSACTION READ ONLY";
+
+/// In a new session of MySQL FOUND_ROWS() is 0 (of MariaDB 1): this makes it 0 again.
+const NO_ROW: &str = "SELECT 1 FROM DUAL WHERE FALSE";
 
 /// A connection to a node.
 pub(super) struct Link {
@@ -74,8 +73,27 @@ pub(super) struct Login<'a> {
 pub(super) struct Opened {
     pub(super) link: Link,
     pub(super) status: StatusFlags,
-    /// State blocks of the replies to login and set-up, one behind the other.
+    /// State block of the reply to the login, as the client would have got it.
     pub(super) state: Vec<u8>,
+    /// The manager's set-up.
+    pub(super) ready: Option<Ready>,
+}
+
+/// What the set-up of the manager's connection said.
+#[derive(Debug)]
+pub(super) struct Ready {
+    pub(super) status: StatusFlags,
+    /// State block of its reply: how the server reads texts.
+    pub(super) state: Vec<u8>,
+    /// The values that a client finds in a new session, for no client has them yet.
+    pub(super) client: Values,
+}
+
+/// How COM_RESET_CONNECTION went.
+#[derive(Debug)]
+pub(super) struct Reset {
+    pub(super) verdict: Verdict,
+    pub(super) ready: Ready,
 }
 
 impl Link {
@@ -98,6 +116,7 @@ impl Link {
             let mut opened = Opened {
                 status: connection.status,
                 state: connection.session_track,
+                ready: None,
                 link: Link {
                     node: id,
                     stream: connection.stream,
@@ -110,17 +129,10 @@ impl Link {
                     statements: HashMap::default(),
                 },
             };
-            let reply = match node.role {
-                Role::Manager => {
-                    opened
-                        .link
-                        .verdict(&manager_setup(opened.link.is_mariadb))
-                        .await?
-                }
-                Role::Worker => opened.link.verdict(WORKER_SETUP).await?,
-            };
-            opened.status = reply.status;
-            opened.state.extend_from_slice(&reply.state);
+            match node.role {
+                Role::Manager => opened.ready = Some(opened.link.set_up_manager().await?),
+                Role::Worker => drop(opened.link.verdict(WORKER_SETUP).await?),
+            }
             Ok(opened)
         };
         match tokio::time::timeout(login.timeout, connect).await {
@@ -130,22 +142,71 @@ impl Link {
     }
 
     /// COM_RESET_CONNECTION on the manager, and its set-up anew.
-    pub(super) async fn reset(&mut self, command: &Command) -> Result<Verdict, ConnectError> {
+    pub(super) async fn reset(&mut self, command: &Command) -> Result<Box<Reset>, ConnectError> {
         peer::relay::send(&mut self.stream, command).await?;
         let mut verdict = Verdict::new(self.capabilities);
         self.drain(Shape::Verdict, &mut verdict).await?;
         match verdict.refused.take() {
             Some(packet) => Err(ConnectError::refused(&packet)),
-            None => self.verdict(&manager_setup(self.is_mariadb)).await,
+            None => {
+                let ready = self.set_up_manager().await?;
+                Ok(Box::new(Reset { verdict, ready }))
+            }
         }
     }
 
+    /// Whether the server is a MariaDB.
+    pub(super) fn is_mariadb(&self) -> bool {
+        self.is_mariadb
+    }
+
+    /// Asks what a new session's trackers are and puts ours in their place, in one write.
+    async fn set_up_manager(&mut self) -> Result<Ready, ConnectError> {
+        let ours = Values::default().ours(self.is_mariadb);
+        let mut packets = Vec::with_capacity(2048);
+        encode_query(VALUES.as_bytes(), self.capabilities, &mut packets);
+        if !self.is_mariadb {
+            encode_query(NO_ROW.as_bytes(), self.capabilities, &mut packets);
+        }
+        encode_query(manager_setup(&ours).as_bytes(), self.capabilities, &mut packets);
+        self.stream.write_all(&packets).await?;
+        self.stream.flush().await?;
+        let row = self.read_row().await?;
+        let client = row.and_then(Values::of_row).unwrap_or_default();
+        if !self.is_mariadb {
+            self.read_row().await?;
+        }
+        let mut verdict = self.read_verdict().await?;
+        // an operator may have made servers report more by default
+        let needed = client.ours(self.is_mariadb);
+        if needed != ours {
+            verdict = self.verdict(&manager_setup(&needed)).await?;
+        }
+        if verdict.warnings > 0 {
+            self.verdict(CLEAR_WARNINGS).await?;
+        }
+        Ok(Ready {
+            status: verdict.status,
+            state: verdict.state,
+            client,
+        })
+    }
+
     /// Runs a statement of our own that is answered by OK or ERR.
-    async fn verdict(&mut self, sql: &str) -> Result<Verdict, ConnectError> {
+    pub(super) async fn verdict(&mut self, sql: &str) -> Result<Verdict, ConnectError> {
+        self.ask(sql).await?;
+        self.read_verdict().await
+    }
+
+    async fn ask(&mut self, sql: &str) -> Result<(), ConnectError> {
         let mut packet = Vec::with_capacity(sql.len() + 8);
         encode_query(sql.as_bytes(), self.capabilities, &mut packet);
         self.stream.write_all(&packet).await?;
         self.stream.flush().await?;
+        Ok(())
+    }
+
+    async fn read_verdict(&mut self) -> Result<Verdict, ConnectError> {
         let mut verdict = Verdict::new(self.capabilities);
         self.drain(Shape::Results, &mut verdict).await?;
         match verdict.refused.take() {
@@ -175,10 +236,17 @@ impl Link {
 
     /// The single text value of a statement of our own; none when it is NULL or failed.
     pub(super) async fn value(&mut self, sql: &str) -> Result<Option<Vec<u8>>, ConnectError> {
-        let mut packet = Vec::with_capacity(sql.len() + 8);
-        encode_query(sql.as_bytes(), self.capabilities, &mut packet);
-        self.stream.write_all(&packet).await?;
-        self.stream.flush().await?;
+        let row = self.row(sql).await?;
+        Ok(row.and_then(|row| row.into_iter().next().flatten()))
+    }
+
+    /// The first row of a statement of our own, as text; none when there is none or it failed.
+    pub(super) async fn row(&mut self, sql: &str) -> Result<Option<Vec<Option<Vec<u8>>>>, ConnectError> {
+        self.ask(sql).await?;
+        self.read_row().await
+    }
+
+    async fn read_row(&mut self) -> Result<Option<Vec<Option<Vec<u8>>>>, ConnectError> {
         let mut bytes = Vec::new();
         let mut progress = Progress::new(Shape::Results, self.capabilities);
         let mut verdict = Verdict::new(self.capabilities);
@@ -194,7 +262,7 @@ impl Link {
         if verdict.refused.is_some() {
             return Ok(None);
         }
-        Ok(single_value(&bytes, self.capabilities))
+        Ok(first_row(&bytes, self.capabilities))
     }
 
     /// Prepares one of the session's statements here as well; returns this connection's number of it.
@@ -243,6 +311,7 @@ pub(super) struct Verdict {
     capabilities: Capabilities,
     pub(super) status: StatusFlags,
     pub(super) state: Vec<u8>,
+    pub(super) warnings: u16,
     /// The ERR packet's payload.
     pub(super) refused: Option<Vec<u8>>,
 }
@@ -253,6 +322,7 @@ impl Verdict {
             capabilities,
             status: StatusFlags::default(),
             state: Vec::new(),
+            warnings: 0,
             refused: None,
         }
     }
@@ -268,6 +338,7 @@ impl Observer for Verdict {
                 self.status = status;
                 if let Ok(ok) = OkPacket::decode(payload, self.capabilities) {
                     self.state.extend_from_slice(ok.state);
+                    self.warnings = ok.warnings;
                 }
             }
             Control::Err(_) => self.refused = Some(payload.to_vec()),
@@ -288,11 +359,17 @@ impl Observer for Preparing {
     }
 }
 
-/// The first cell of the first row of a text result set of one column.
-fn single_value(reply: &[u8], capabilities: Capabilities) -> Option<Vec<u8>> {
+/// The first row of a small text result set.
+fn first_row(reply: &[u8], capabilities: Capabilities) -> Option<Vec<Option<Vec<u8>>>> {
     let mut packets = Packets(reply);
-    packets.next()?; // column count
-    packets.next()?; // the column
+    let mut r = wire::Reader::new(packets.next()?);
+    if capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA) {
+        r.u8("metadata follows").ok()?;
+    }
+    let columns = r.lenenc("column count").ok()?;
+    for _ in 0..columns {
+        packets.next()?; // the columns
+    }
     if !capabilities.has(Capabilities::DEPRECATE_EOF) {
         packets.next()?;
     }
@@ -301,9 +378,20 @@ fn single_value(reply: &[u8], capabilities: Capabilities) -> Option<Vec<u8>> {
         return None;
     }
     let mut r = wire::Reader::new(row);
-    r.lenenc_bytes(wire::limits::CONTROL_PACKET_BYTES_MAX, "value")
-        .ok()
-        .map(<[u8]>::to_vec)
+    let mut cells = Vec::new();
+    for _ in 0..columns {
+        let is_null = r.peek() == Some(0xfb);
+        cells.push(if is_null {
+            r.u8("NULL").ok()?;
+            None
+        } else {
+            let value = r
+                .lenenc_bytes(wire::limits::CONTROL_PACKET_BYTES_MAX, "value")
+                .ok()?;
+            Some(value.to_vec())
+        });
+    }
+    Some(cells)
 }
 
 /// The payloads of small packets, one behind the other.
@@ -326,17 +414,20 @@ mod tests {
     use wire::reply::TextResultSet;
 
     #[test]
-    fn the_value_of_a_small_result() {
+    fn the_first_row_of_a_small_result() {
         for capabilities in [Capabilities::NONE, Capabilities::DEPRECATE_EOF] {
             let mut reply = Vec::new();
-            let set = TextResultSet::new(&["v"]);
+            let set = TextResultSet::new(&["v", "w"]);
             set.clone()
                 .encode(capabilities, StatusFlags::AUTOCOMMIT, &mut reply);
-            assert_eq!(single_value(&reply, capabilities), None);
+            assert_eq!(first_row(&reply, capabilities), None);
             reply.clear();
-            set.row(vec![Some("x".into())])
+            set.row(vec![None, Some("x".into())])
                 .encode(capabilities, StatusFlags::AUTOCOMMIT, &mut reply);
-            assert_eq!(single_value(&reply, capabilities), Some(b"x".to_vec()));
+            assert_eq!(
+                first_row(&reply, capabilities),
+                Some(vec![None, Some(b"x".to_vec())])
+            );
         }
     }
 }

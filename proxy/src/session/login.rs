@@ -17,6 +17,7 @@ use super::link::{Link, Login, Opened};
 use super::prepared::PreparedStatements;
 use super::run::connect_error_kind;
 use super::state::SessionState;
+use super::trackers;
 use crate::accounts::Account;
 use crate::cluster::NodeFacts;
 use crate::host::Host;
@@ -115,12 +116,18 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
     let Opened {
         link,
         status,
-        state: block,
+        state: mut block,
+        ready,
     } = opened;
     let mut state = SessionState::default();
     state.schema = schema;
     state.status(status);
     state.learn(&block);
+    if let Some(ready) = ready {
+        state.learn(&ready.state);
+        state.trackers.learn(ready.client);
+        trackers::hide(&ready.state, &mut block);
+    }
     let tracked = status | StatusFlags::SESSION_STATE_CHANGED;
     let client = pending.succeed(tracked, &block).await.ok()?;
     let nodes = host.config.nodes.len();

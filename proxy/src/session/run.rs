@@ -12,6 +12,7 @@ use wire::ServerError;
 use wire::reply::{PrepareOk, Progress, Shape};
 
 use super::proxy_statement::LastRoute;
+use super::trackers::{self, Afterwards};
 use super::watch::ManagerWatch;
 use super::worker::OnWorker;
 use super::{Flow, Session};
@@ -115,13 +116,26 @@ impl Session {
         shape: Shape,
         facts: Option<&Facts>,
     ) -> OnManager {
+        let mut afterwards = Afterwards::Nothing;
+        if let Some(facts) = facts {
+            if self.needs_frame(facts) {
+                // seldom, and large: not a part of every session's own future
+                afterwards = match Box::pin(self.frame(facts)).await {
+                    Ok(afterwards) => afterwards,
+                    Err(error) => {
+                        let flow = Box::pin(self.manager_failed(&error)).await;
+                        return OnManager { flow, prepared: None };
+                    }
+                };
+                if afterwards == Afterwards::Report {
+                    return Box::pin(self.run_reporting(command, facts)).await;
+                }
+            } else {
+                afterwards = trackers::after_unseen(facts);
+            }
+        }
         let mut moved = Moved::default();
-        let mut watch = ManagerWatch {
-            state: &mut self.state,
-            capabilities: self.capabilities,
-            prepared: None,
-            error: None,
-        };
+        let mut watch = ManagerWatch::new(&mut self.state, self.capabilities);
         let mut progress = Progress::new(shape, self.capabilities);
         let link = &mut self.manager;
         let relayed = async {
@@ -152,6 +166,7 @@ impl Session {
         self.state.previous = Some(self.manager.node);
         let flow = match relayed {
             Ok(()) => {
+                self.framed(afterwards);
                 if error.is_none()
                     && let Some(facts) = facts
                 {
@@ -165,7 +180,12 @@ impl Session {
     }
 
     /// The manager's connection broke: with it goes the session, after an error where one still fits.
-    async fn manager_lost(&mut self, error: &RelayError, moved: Moved, facts: Option<&Facts>) -> Flow {
+    pub(super) async fn manager_lost(
+        &mut self,
+        error: &RelayError,
+        moved: Moved,
+        facts: Option<&Facts>,
+    ) -> Flow {
         if matches!(error, RelayError::To(_)) {
             return Flow::End;
         }

@@ -5,6 +5,7 @@ use statement::{Effect, Facts, LexMode, SessionChange, VariableScope};
 use wire::reply::{self, SessionChanges};
 use wire::{Capabilities, StatusFlags};
 
+use super::trackers::Trackers;
 use crate::cluster::NodeId;
 use crate::route::{Pin, SessionView};
 use crate::session_variables::SessionVariables;
@@ -25,6 +26,8 @@ pub(super) struct SessionState {
     pub(super) previous: Option<NodeId>,
     /// A character set changed, and with it perhaps the collation, of which servers report nothing.
     pub(super) collation_is_stale: bool,
+    /// What the client wants to be told of all this.
+    pub(super) trackers: Trackers,
     temporary_tables: bool,
     locked_tables: bool,
     pinned: Option<Pin>,
@@ -48,6 +51,7 @@ impl SessionState {
                     | reply::SessionChange::Gtids(_)
                     | reply::SessionChange::TransactionCharacteristics(_)
                     | reply::SessionChange::TransactionState(_)
+                    | reply::SessionChange::Unshown(_)
                     | reply::SessionChange::Other { .. },
                 ) => {}
                 Err(_) => self.pinned = Some(Pin::UnseenState),
@@ -61,6 +65,8 @@ impl SessionState {
             b"character_set_client" => self.reads_as(self.mode.with_charset(value)),
             b"character_set_connection" => self.collation_is_stale = true,
             b"collation_connection" => self.collation_is_stale = false,
+            // a routine's doing: nobody else can while ours are in place
+            b"session_track_schema" | b"session_track_system_variables" => self.trackers.doubt(),
             _ => {}
         }
         self.variables.learn(name, value);
@@ -104,13 +110,6 @@ impl SessionState {
             // the collation of SET NAMES … COLLATE is not reported by any server
             SessionChange::SetNames(_) | SessionChange::SetCharacterSet(_) => self.collation_is_stale = true,
             SessionChange::SetVariables(assignments) => {
-                // from here on the server no longer reports what we rely on
-                if assignments
-                    .iter()
-                    .any(|assignment| assignment.name.starts_with(b"session_track_"))
-                {
-                    self.pinned = Some(Pin::UnseenState);
-                }
                 for assignment in assignments
                     .iter()
                     .filter(|assignment| assignment.scope == VariableScope::Session)
@@ -119,8 +118,18 @@ impl SessionState {
                 }
             }
             SessionChange::Execute { .. } | SessionChange::ExecuteImmediate => self.unseen(),
-            SessionChange::Use(_) | SessionChange::Prepare { .. } | SessionChange::Deallocate { .. } => {}
+            SessionChange::Prepare { name, text } => {
+                let (inner, _) = crate::facts::of(text, self.mode);
+                self.trackers.prepared(name, &inner);
+            }
+            SessionChange::Deallocate { name } => self.trackers.deallocated(name),
+            SessionChange::Use(_) => {}
         }
+    }
+
+    /// State has changed that nobody reported.
+    pub(super) fn pin_unseen(&mut self) {
+        self.pinned = Some(Pin::UnseenState);
     }
 
     fn unseen(&mut self) {

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use peer::relay::{Edit, Observer};
+use wire::frame::Header;
 use wire::limits::PACKET_HEADER_BYTES;
 use wire::reply::{Control, OkPacket, PrepareOk};
 use wire::{Capabilities, StatusFlags};
@@ -27,6 +28,7 @@ impl Observer for ManagerWatch<'_> {
                     let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
                     if let Ok(ok) = OkPacket::decode(payload, self.capabilities) {
                         self.state.learn(ok.state);
+                        return self.sorted(&ok, packet);
                     }
                 }
             }
@@ -36,6 +38,29 @@ impl Observer for ManagerWatch<'_> {
             Control::LocalInfile | Control::ColumnCount(_) => {}
         }
         Edit::Pass
+    }
+}
+
+impl<'a> ManagerWatch<'a> {
+    /// Of a reply that begins.
+    pub(super) fn new(state: &'a mut SessionState, capabilities: Capabilities) -> Self {
+        Self {
+            state,
+            capabilities,
+            prepared: None,
+            error: None,
+        }
+    }
+
+    /// The client's part of the state apart from ours.
+    fn sorted(&self, ok: &OkPacket<'_>, packet: &[u8]) -> Edit {
+        let Some(state) = self.state.trackers.sort(ok.state) else {
+            return Edit::Pass;
+        };
+        let sequence = Header::peek(packet).map_or(1, |header| header.sequence);
+        let mut packet = Vec::new();
+        OkPacket { state: &state, ..*ok }.encode(self.capabilities, sequence, &mut packet);
+        Edit::Replace(packet)
     }
 }
 

@@ -19,6 +19,9 @@ use super::{Flow, Session};
 use crate::cluster::{Cluster, Exclusion, Health, NodeId};
 use crate::metrics::ErrorKind;
 
+/// In bytes, and with a limit of its own: neither `character_set_results` nor `sql_select_limit` changes the answer.
+const READ_COLLATION: &str = "SELECT CAST(@@SESSION.collation_connection AS BINARY) LIMIT 1";
+
 /// How often a read that waits for a worker looks at what the monitor says of it.
 const HUNG_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 
@@ -221,7 +224,7 @@ impl Session {
     async fn read_collation(&mut self) {
         let value = tokio::select! {
             biased;
-            value = self.manager.value("SELECT @@SESSION.collation_connection") => value,
+            value = self.manager.value(READ_COLLATION) => value,
             () = self.client.closed() => return,
         };
         if let Ok(Some(collation)) = value {

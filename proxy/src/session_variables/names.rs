@@ -193,12 +193,28 @@ pub(super) fn fate(name: &[u8]) -> Fate {
     }
 }
 
+/// Replayed variables that MySQL does not have: it would warn of such names.
+const MARIADB_ONLY: [&str; 11] = [
+    "character_set_collations",
+    "date_format",
+    "datetime_format",
+    "join_cache_level",
+    "max_recursive_iterations",
+    "max_statement_time",
+    "new",
+    "old_mode",
+    "optimizer_use_condition_selectivity",
+    "time_format",
+    "tmp_memory_table_size",
+];
+
 /// What servers are asked to report: all that is replayed, and what a client is told by default. Names that a
 /// server does not have it passes over.
 pub(super) fn reported() -> String {
     let names: Vec<&str> = REPLAYED
         .iter()
         .map(|(name, _)| *name)
+        .filter(|name| !MARIADB_ONLY.contains(name))
         .chain(["autocommit"])
         .collect();
     names.join(",")

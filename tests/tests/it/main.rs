@@ -20,3 +20,4 @@ mod protocol;
 mod routing;
 mod server_error;
 mod stock_load;
+mod tracking;

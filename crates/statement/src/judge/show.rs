@@ -32,6 +32,10 @@ pub(super) fn judge(tokens: Tokens<'_>, facts: &mut StatementFacts) {
         "COUNT" => facts.needs.follows_previous = true,
         "FUNCTION" | "PROCEDURE" | "PACKAGE" => facts.needs.node_state = !tokens.holds("STATUS"),
         "" => facts.effect = Effect::Unknown(Cause::Kind),
+        "VARIABLES" => {
+            facts.needs.node_state = true;
+            facts.needs.lists_variables = true;
+        }
         // STATUS, VARIABLES, PROCESSLIST, ENGINE, GRANTS, MASTER STATUS, BINLOG EVENTS, …
         _ => facts.needs.node_state = true,
     }

@@ -14,6 +14,7 @@ use crate::{
 pub(super) fn needs(tokens: Tokens<'_>) -> Needs {
     let mut needs = Needs::default();
     for at in 0..tokens.len() {
+        session_trackers(tokens, at, &mut needs);
         match tokens.kind(at) {
             Some(TokenKind::UserVariable) => {
                 // `root@localhost` is an account, but nothing is lost by the careful answer
@@ -30,6 +31,29 @@ pub(super) fn needs(tokens: Tokens<'_>) -> Needs {
         }
     }
     needs
+}
+
+/// The variables that say what of the session's state is reported, and the tables that list all variables.
+fn session_trackers(tokens: Tokens<'_>, at: usize, needs: &mut Needs) {
+    const LISTS: [&[u8]; 4] = [
+        b"session_variables",
+        b"system_variables",
+        b"variables_by_thread",
+        b"variables_info",
+    ];
+    let (Some(TokenKind::Word | TokenKind::Quoted | TokenKind::SystemVariable), bytes) =
+        (tokens.kind(at), tokens.bytes(at))
+    else {
+        return;
+    };
+    let name = bytes.strip_prefix(b"@@").unwrap_or(bytes);
+    let name = match name {
+        [b'`' | b'"', inner @ .., _] => inner,
+        plain => plain,
+    };
+    let is = |known: &[u8]| name.eq_ignore_ascii_case(known);
+    needs.names_trackers |= is(b"session_track_schema") || is(b"session_track_system_variables");
+    needs.lists_variables |= LISTS.iter().any(|known| is(known));
 }
 
 fn word(tokens: Tokens<'_>, at: usize, needs: &mut Needs) {

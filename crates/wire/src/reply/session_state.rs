@@ -25,6 +25,8 @@ pub enum SessionChange<'a> {
     TransactionCharacteristics(&'a [u8]),
     /// Eight characters of transaction state.
     TransactionState(&'a [u8]),
+    /// Changes that the client must not see: an entry of our own, on the hop between proxy and gatekeeper only.
+    Unshown(&'a [u8]),
     /// A tracker that is not known here.
     Other {
         /// Its type.
@@ -48,6 +50,86 @@ const STATE_CHANGE: u8 = 2;
 const GTIDS: u8 = 3;
 const TRANSACTION_CHARACTERISTICS: u8 = 4;
 const TRANSACTION_STATE: u8 = 5;
+/// Ours: no server has a tracker of this number.
+const UNSHOWN: u8 = 0xff;
+
+/// One entry of a state block, undecoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StateEntry<'a> {
+    /// Its type.
+    pub tracker: u8,
+    /// Its data, without their length.
+    pub data: &'a [u8],
+}
+
+impl<'a> StateEntry<'a> {
+    /// The entries of a state block, in their order; a broken one ends it with an error.
+    pub fn all(state: &'a [u8]) -> impl Iterator<Item = Result<StateEntry<'a>, DecodeError>> {
+        let mut r = Reader::new(state);
+        std::iter::from_fn(move || {
+            if r.is_empty() {
+                return None;
+            }
+            let entry = Self::read(&mut r);
+            if entry.is_err() {
+                r = Reader::new(&[]);
+            }
+            Some(entry)
+        })
+    }
+
+    fn read(r: &mut Reader<'a>) -> Result<Self, DecodeError> {
+        let tracker = r.u8("tracker type")?; // int<1>
+        let data = r.lenenc_bytes(CONTROL_PACKET_BYTES_MAX, "tracker data")?; // string<lenenc>
+        Ok(Self { tracker, data })
+    }
+
+    /// Whether it holds system variables: one on MySQL, all that changed on MariaDB.
+    pub fn is_variables(&self) -> bool {
+        self.tracker == SYSTEM_VARIABLES
+    }
+
+    /// Whether it tells the current schema.
+    pub fn is_schema(&self) -> bool {
+        self.tracker == SCHEMA
+    }
+
+    /// Whether it is the hop's own ([`SessionChange::Unshown`]).
+    pub fn is_unshown(&self) -> bool {
+        self.tracker == UNSHOWN
+    }
+
+    /// The changes that it tells of.
+    pub fn changes(&self) -> SessionChanges<'a> {
+        if self.is_variables() {
+            SessionChanges {
+                entries: Reader::new(&[]),
+                variables: Reader::new(self.data),
+            }
+        } else {
+            SessionChanges::new(&[])
+        }
+    }
+
+    /// Appends the entry as it is.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.put_u8(self.tracker);
+        out.put_lenenc_bytes(self.data);
+    }
+
+    /// Appends an entry with those variables; nothing when there is none.
+    pub fn encode_variables<'v>(variables: impl Iterator<Item = (&'v [u8], &'v [u8])>, out: &mut Vec<u8>) {
+        let mut data = Vec::new();
+        for (name, value) in variables {
+            data.put_lenenc_bytes(name);
+            data.put_lenenc_bytes(value);
+        }
+        if !data.is_empty() {
+            out.put_u8(SYSTEM_VARIABLES);
+            out.put_lenenc_bytes(&data);
+        }
+    }
+}
 
 impl<'a> SessionChanges<'a> {
     /// Over the state block of an OK packet.
@@ -80,6 +162,7 @@ impl<'a> SessionChanges<'a> {
                 self.variables = Reader::new(data);
                 return self.variable();
             }
+            UNSHOWN => SessionChange::Unshown(data),
             SCHEMA => SessionChange::Schema(text("schema")?),
             STATE_CHANGE => SessionChange::State(text("state")?),
             GTIDS => SessionChange::Gtids(data),
@@ -143,6 +226,10 @@ impl SessionChange<'_> {
             SessionChange::TransactionState(text) => {
                 data.put_lenenc_bytes(text);
                 TRANSACTION_STATE
+            }
+            SessionChange::Unshown(bytes) => {
+                data.put_bytes(bytes);
+                UNSHOWN
             }
             SessionChange::Other { tracker, data: bytes } => {
                 data.put_bytes(bytes);
