@@ -15,6 +15,8 @@ use daemon::exit::Failure;
 use daemon::listener::Endpoint;
 use daemon::telemetry::LogOptions;
 use peer::proof::Secret;
+use wire::Capabilities;
+use wire::compressed::ZstdLevel;
 
 pub use raw::{PolicyMode, PolicyName};
 
@@ -33,6 +35,8 @@ pub struct Config {
     pub listen: Vec<Endpoint>,
     /// Encryption towards clients.
     pub tls: Tls,
+    /// Compression towards clients.
+    pub compression: Compression,
     /// Where `/metrics`, `/live` and `/ready` are.
     pub http: SocketAddr,
     /// The next hop.
@@ -78,6 +82,15 @@ pub enum Tls {
     },
 }
 
+/// Compression towards clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compression {
+    /// The flags that clients are offered.
+    pub offered: Capabilities,
+    /// Highest level of our own end.
+    pub zstd_level_max: ZstdLevel,
+}
+
 /// Where certificate and key come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TlsIdentity {
@@ -99,6 +112,8 @@ pub struct Proxy {
     pub endpoint: Endpoint,
     /// What both know.
     pub secret: Option<Secret>,
+    /// The flag of the hop's compression, or none.
+    pub compression: Capabilities,
     /// Mutual TLS; always there when the endpoint is not loopback.
     pub tls: Option<ProxyTls>,
 }

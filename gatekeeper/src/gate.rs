@@ -103,7 +103,12 @@ impl Gate {
     /// TLS, compression and passwords end here. `None` while nothing is known of the servers.
     pub fn greeting(&self, connection_id: ConnectionId) -> Option<Greeting> {
         let facts = self.greetings.facts()?;
-        let capabilities = to_clients(facts.capabilities, self.config.tls != Tls::Off);
+        let ours = if self.config.tls == Tls::Off {
+            self.config.compression.offered
+        } else {
+            self.config.compression.offered | Capabilities::SSL
+        };
+        let capabilities = to_clients(facts.capabilities, ours);
         let mariadb = !capabilities.has(Capabilities::LONG_PASSWORD);
         // the servers' own defaults: most clients answer it without another round trip
         let plugin = if mariadb {
@@ -123,14 +128,15 @@ impl Gate {
     }
 }
 
-/// What clients are offered of what the servers can do.
-fn to_clients(servers: Capabilities, tls: bool) -> Capabilities {
-    let tls = if tls {
-        Capabilities::SSL
-    } else {
+/// What clients are offered of what the servers can do, with what is `ours`: TLS and compression.
+fn to_clients(servers: Capabilities, ours: Capabilities) -> Capabilities {
+    let foreign = if servers.has(Capabilities::LONG_PASSWORD) {
         Capabilities::NONE
+    } else {
+        // a MariaDB server has no zstd to offer
+        Capabilities::ZSTD_COMPRESSION
     };
-    servers.without(ENDS_HERE) | ALWAYS_HERE | tls
+    servers.without(ENDS_HERE) | ALWAYS_HERE | ours.without(foreign)
 }
 
 /// Capabilities between the proxy and us, of which the client's side has its own or none.
@@ -232,16 +238,22 @@ mod tests {
     }
 
     #[test]
-    fn clients_are_offered_what_the_servers_can_do_but_our_tls_and_no_compression() {
+    fn clients_are_offered_what_the_servers_can_do_but_our_tls_and_compression() {
         let mariadb = Capabilities::DEPRECATE_EOF | Capabilities::MARIADB_STMT_BULK;
         let servers = mariadb | Capabilities::COMPRESS | Capabilities::SSL;
-        assert_eq!(to_clients(servers, false), mariadb | ALWAYS_HERE);
+        assert_eq!(to_clients(servers, Capabilities::NONE), mariadb | ALWAYS_HERE);
         assert_eq!(
-            to_clients(mariadb, true),
+            to_clients(mariadb, Capabilities::SSL),
             mariadb | ALWAYS_HERE | Capabilities::SSL
         );
         // MariaDB is known by its absence
-        assert!(!to_clients(mariadb, true).has(Capabilities::LONG_PASSWORD));
+        assert!(!to_clients(mariadb, Capabilities::SSL).has(Capabilities::LONG_PASSWORD));
+        let both = Capabilities::COMPRESS | Capabilities::ZSTD_COMPRESSION;
+        assert_eq!(
+            to_clients(mariadb, both),
+            mariadb | ALWAYS_HERE | Capabilities::COMPRESS
+        );
+        assert!(to_clients(Capabilities::LONG_PASSWORD, both).has(both));
     }
 
     #[test]

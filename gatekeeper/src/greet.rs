@@ -248,6 +248,7 @@ mod tests {
         let proxy = Proxy {
             endpoint: Endpoint::Unix(path.to_owned()),
             secret: Some(Secret::new(b"0123456789abcdef").unwrap()),
+            compression: Capabilities::NONE,
             tls: None,
         };
         Hop::new(&proxy, Duration::from_millis(500)).unwrap()

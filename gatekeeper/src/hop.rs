@@ -8,6 +8,7 @@ use peer::proof::{self, HopIdentity, HopLogin, Secret};
 use peer::tls::{Connector, TlsError};
 use tokio::io::AsyncReadExt;
 use tokio::time::timeout;
+use wire::Capabilities;
 use wire::frame::Header;
 use wire::handshake::Greeting;
 use wire::limits::PACKET_HEADER_BYTES;
@@ -24,6 +25,8 @@ pub struct Hop {
     address: Address,
     secret: Option<Secret>,
     connector: Option<Connector>,
+    /// The flag of the hop's compression, or none.
+    compression: Capabilities,
     connect_timeout: Duration,
 }
 
@@ -46,12 +49,18 @@ impl Hop {
             address,
             secret: proxy.secret.clone(),
             connector,
+            compression: proxy.compression,
             connect_timeout,
         })
     }
 
     /// Opens a session for a client that has logged in, within the connect timeout.
     pub async fn login(&self, identity: &HopIdentity) -> Result<HopLogin, ConnectError> {
+        let compressed = (self.compression != Capabilities::NONE).then(|| HopIdentity {
+            capabilities: identity.capabilities | self.compression,
+            ..identity.clone()
+        });
+        let identity = compressed.as_ref().unwrap_or(identity);
         let login = async {
             let stream = peer::connect::open(&self.address).await?;
             proof::connect(stream, self.secret.as_ref(), self.connector.as_ref(), identity).await

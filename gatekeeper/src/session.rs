@@ -106,7 +106,8 @@ impl Session {
             if !self.inbox.has_bytes() {
                 match self.wait(&mut drain, &mut idle).await {
                     Wake::Client(Ok(chunk)) if !chunk.is_empty() => self.inbox.put(chunk),
-                    Wake::Client(_) => return,
+                    Wake::Client(Ok(_)) => return,
+                    Wake::Client(Err(error)) => return self.refuse_input(&error.into()).await,
                     Wake::Hop(said) => return self.pass_last_words(said).await,
                     Wake::Drain => return self.refuse_at_rest(&ServerError::shutdown_in_progress()).await,
                     Wake::Idle => return self.idle_too_long().await,
@@ -209,6 +210,7 @@ impl Session {
     async fn refuse_input(&mut self, error: &InboxError) {
         let (kind, error) = match error {
             InboxError::Io(_) | InboxError::Cut => return self.gate.metrics.error(ErrorKind::ClientLost),
+            InboxError::Uncompress => (ErrorKind::ClientProtocol, ServerError::uncompress_failed()),
             InboxError::OutOfOrder => (ErrorKind::ClientProtocol, ServerError::packets_out_of_order()),
             InboxError::TooLarge { .. } => (ErrorKind::StatementTooLarge, ServerError::packet_too_large()),
         };

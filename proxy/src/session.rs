@@ -247,6 +247,10 @@ impl Session {
     async fn refuse_input(&mut self, error: &InboxError) {
         let error = match error {
             InboxError::Io(_) | InboxError::Cut => return self.host.metrics.error(ErrorKind::ClientLost),
+            InboxError::Uncompress => {
+                self.host.metrics.error(ErrorKind::ClientProtocol);
+                ServerError::uncompress_failed()
+            }
             InboxError::OutOfOrder => {
                 self.host.metrics.error(ErrorKind::ClientProtocol);
                 ServerError::packets_out_of_order()

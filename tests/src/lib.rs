@@ -15,8 +15,8 @@
 //! ```
 
 pub mod cluster;
-pub mod corrupting_relay;
 pub mod conformance;
+pub mod corrupting_relay;
 pub mod door;
 pub mod each_engine;
 pub mod eventually;

@@ -87,6 +87,12 @@ impl RawClient {
         })
     }
 
+    /// What it reads from and writes to.
+    #[must_use]
+    pub fn into_stream(self) -> Stream {
+        self.stream
+    }
+
     /// What both ends agreed on.
     #[must_use]
     pub fn capabilities(&self) -> Capabilities {

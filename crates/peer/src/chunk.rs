@@ -72,7 +72,8 @@ impl Chunk {
         std::future::poll_fn(|cx| self.poll_more(stream, cx)).await
     }
 
-    fn poll_more<S: AsyncRead + Unpin>(
+    /// The same as a poll.
+    pub(crate) fn poll_more<S: AsyncRead + Unpin>(
         &mut self,
         stream: &mut S,
         cx: &mut Context<'_>,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use tokio::net::{TcpStream, UnixStream};
 use wire::auth::Password;
+use wire::compressed::Compression;
 use wire::handshake::{ClientDone, ClientLogin, ClientStart, ClientStep, Greeting, Identity, TlsWish};
 use wire::limits::CONTROL_PACKET_BYTES_MAX;
 use wire::reply::OkPacket;
@@ -49,7 +50,7 @@ pub struct LoginRequest<'a> {
     pub password: &'a [u8],
     /// The schema to begin in.
     pub database: Option<&'a [u8]>,
-    /// What is wanted; the server may be able to do less.
+    /// What is wanted; the server may be able to do less. Compression is wanted by its flag.
     pub capabilities: Capabilities,
     /// The lower byte of a collation.
     pub collation: u8,
@@ -138,7 +139,10 @@ fn logged_in(stream: Stream, done: ClientDone) -> Result<ServerConnection, Conne
     } = done;
     let ok = OkPacket::decode(&ok, capabilities)?;
     Ok(ServerConnection {
-        stream,
+        stream: match Compression::agreed(capabilities, None) {
+            Some(compression) => stream.compressed_for_server(compression),
+            None => stream,
+        },
         connection_id: greeting.connection_id,
         status: ok.status,
         session_track: ok.state.to_vec(),

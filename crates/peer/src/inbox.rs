@@ -9,16 +9,20 @@ use wire::frame::Header;
 use wire::limits::{PACKET_HEADER_BYTES, PACKET_PAYLOAD_BYTES_MAX};
 
 use crate::chunk::{CHUNK_BYTES, Chunk};
+use crate::compression::CompressionError;
 
 /// Why no command could be read.
 #[derive(Debug, Error)]
 pub enum InboxError {
     /// The connection broke.
     #[error("failed to read from the client: {0}")]
-    Io(#[from] io::Error),
+    Io(#[source] io::Error),
     /// The client went away in the middle of a packet.
     #[error("the client closed the connection inside a packet")]
     Cut,
+    /// A compressed packet is none.
+    #[error("failed to decompress")]
+    Uncompress,
     /// A packet does not continue the one before.
     #[error("a packet is out of order")]
     OutOfOrder,
@@ -28,6 +32,16 @@ pub enum InboxError {
         /// The limit, in bytes.
         max: usize,
     },
+}
+
+impl From<io::Error> for InboxError {
+    fn from(error: io::Error) -> Self {
+        match CompressionError::of(&error) {
+            Some(CompressionError::OutOfOrder) => Self::OutOfOrder,
+            Some(CompressionError::Corrupt(_)) => Self::Uncompress,
+            None => Self::Io(error),
+        }
+    }
 }
 
 /// One command as the client sent it.

@@ -1,7 +1,7 @@
 //! One end of a MySQL conversation: [`wire`] driven over tokio streams and TLS.
 //!
 //! ```text
-//! stream    TCP, Unix socket, TLS: one type
+//! stream    TCP, Unix socket, TLS, compression over any of them: one type
 //! tls       rustls in both roles, a certificate of our own making
 //! accept    the server's role: let a client in (gatekeeper)
 //! connect   the client's role: log in at a server (proxy)
@@ -14,6 +14,7 @@
 
 pub mod accept;
 pub mod chunk;
+pub mod compression;
 pub mod connect;
 pub mod error;
 mod exchange;

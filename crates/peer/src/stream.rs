@@ -1,5 +1,8 @@
-//! A connection's byte stream: TCP, a Unix socket, or TLS over either. Dispatch by enum: nothing is boxed
-//! but TLS, whose state is large and which an idle plain session shall not pay for.
+//! A connection's byte stream: TCP, a Unix socket, TLS over either, or compression over any of them. Dispatch by
+//! enum: nothing is boxed but TLS and compression, whose state is large and which an idle plain session shall not
+//! pay for.
+
+mod compressed;
 
 mod closed;
 
@@ -11,7 +14,10 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
+use wire::compressed::Compression;
 use wire::handshake::Transport;
+
+pub use self::compressed::Compressed;
 
 /// A byte stream of a MySQL connection.
 #[derive(Debug)]
@@ -22,6 +28,8 @@ pub enum Stream {
     Unix(UnixStream),
     /// TLS.
     Tls(Box<TlsStream<Plain>>),
+    /// Compressed packets over one of the others, behind the login.
+    Compressed(Box<Compressed>),
 }
 
 /// What TLS runs over.
@@ -62,7 +70,19 @@ impl Stream {
             Stream::Tcp(_) => Transport::Plain,
             Stream::Unix(_) => Transport::UnixSocket,
             Stream::Tls(_) => Transport::Tls,
+            Stream::Compressed(stream) => stream.inner().transport(),
         }
+    }
+
+    /// The server's end of a connection on which compression was agreed on; the OK of the login is the last packet
+    /// without it.
+    pub fn compressed_for_client(self, compression: Compression) -> Self {
+        Stream::Compressed(Box::new(Compressed::server(self, compression)))
+    }
+
+    /// The same for the client's end.
+    pub fn compressed_for_server(self, compression: Compression) -> Self {
+        Stream::Compressed(Box::new(Compressed::client(self, compression)))
     }
 
     /// Whether nobody else can read the bytes: TLS or a Unix socket.
@@ -72,7 +92,11 @@ impl Stream {
 
     /// What was agreed on for TLS.
     pub fn tls_facts(&self) -> Option<TlsFacts> {
-        let Stream::Tls(stream) = self else { return None };
+        let stream = match self {
+            Stream::Tls(stream) => stream,
+            Stream::Compressed(stream) => return stream.inner().tls_facts(),
+            Stream::Tcp(_) | Stream::Unix(_) => return None,
+        };
         let (_, connection) = stream.get_ref();
         let version = match connection.protocol_version() {
             Some(rustls::ProtocolVersion::TLSv1_2) => "TLSv1.2",
@@ -100,6 +124,7 @@ impl Stream {
                     Plain::Unix(stream) => stream.readable().await,
                 }
             }
+            Stream::Compressed(stream) => stream.readable().await,
         }
     }
 
@@ -109,6 +134,10 @@ impl Stream {
             Stream::Tcp(stream) => Ok(Plain::Tcp(stream)),
             Stream::Unix(stream) => Ok(Plain::Unix(stream)),
             Stream::Tls(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "TLS inside TLS")),
+            Stream::Compressed(_) => Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "TLS inside compression",
+            )),
         }
     }
 }
@@ -186,5 +215,5 @@ macro_rules! stream_traits {
     };
 }
 
-stream_traits!(Stream; Stream::Tcp, Stream::Unix, Stream::Tls);
+stream_traits!(Stream; Stream::Tcp, Stream::Unix, Stream::Tls, Stream::Compressed);
 stream_traits!(Plain; Plain::Tcp, Plain::Unix);

@@ -5,6 +5,7 @@
 //!
 //! ```text
 //! frame      packets of at most 16 MiB, sequence numbers
+//! compressed the layer below, where it was agreed on: headers and numbers
 //! handshake  greeting, response, TLS request, auth switch, auth data
 //! auth       mysql_native_password, caching_sha2_password, in both roles
 //! command    what a client asks
@@ -17,6 +18,7 @@
 pub mod auth;
 pub mod capabilities;
 pub mod command;
+pub mod compressed;
 pub mod error;
 pub mod frame;
 pub mod handshake;

@@ -40,3 +40,10 @@ pub const QUERY_ATTRIBUTES_COUNT_MAX: u64 = 65_535;
 
 /// Most parameters of one prepared statement: `int<2>` in the reply of a prepare.
 pub const PARAMETERS_COUNT_MAX: usize = 65_535;
+
+/// Bytes of a compressed packet's header: `int<3>` length of what follows, `int<1>` sequence number, `int<3>`
+/// length before compression.
+pub const COMPRESSED_HEADER_BYTES: usize = 7;
+
+/// Contents shorter than this many bytes are sent as they are, as servers do: compressed they would be longer.
+pub const COMPRESS_BYTES_MIN: usize = 50;

@@ -77,6 +77,11 @@ impl ServerError {
         Self::new(1156, b"08S01", "Got packets out of order")
     }
 
+    /// 1157: a compressed packet cannot be decompressed.
+    pub fn uncompress_failed() -> Self {
+        Self::new(1157, b"08S01", "Couldn't uncompress communication packet")
+    }
+
     /// 1159: the peer took too long.
     pub fn read_timeout() -> Self {
         Self::new(1159, b"08S01", "Got timeout reading communication packets")

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::net::SocketAddr;
 use std::num::NonZero;
-use std::ops::RangeInclusive;
+use std::ops::{BitOr, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,8 +12,10 @@ use daemon::listener::Endpoint;
 use daemon::shards::Shards;
 use daemon::telemetry::{LogOptions, Logs};
 use peer::proof::Secret;
+use wire::Capabilities;
+use wire::compressed::ZstdLevel;
 
-use super::{Config, GatekeeperNumber, Limits, Policy, Proxy, ProxyTls, Tls, TlsIdentity, raw};
+use super::{Compression, Config, GatekeeperNumber, Limits, Policy, Proxy, ProxyTls, Tls, TlsIdentity, raw};
 
 /// More threads than any machine has cores for: a typing error.
 const SHARDS_MAX: usize = 1024;
@@ -29,17 +31,19 @@ pub(super) fn config(raw: raw::Config, folder: &Path) -> Result<Config, Problems
     let number = check.number(raw.number);
     let listen = check.listen(&raw.listen);
     let tls = check.tls(&raw.tls);
+    let compression = check.compression(&raw.compression);
     let http = check.address("[http] address", &raw.http.address);
     let proxy = check.proxy(&raw.proxy);
     let limits = check.limits(&raw.limits);
     let log = check.log(raw.log);
     let users_file = check.readable("users-file", &raw.users_file);
     let Check { problems, .. } = check;
+    let tls = tls.zip(compression);
     match (shards, number, tls, http, proxy, limits, log, users_file) {
         (
             Some(shards),
             Some(number),
-            Some(tls),
+            Some((tls, compression)),
             Some(http),
             Some(proxy),
             Some(limits),
@@ -52,6 +56,7 @@ pub(super) fn config(raw: raw::Config, folder: &Path) -> Result<Config, Problems
             number,
             listen,
             tls,
+            compression,
             http,
             proxy,
             policy: Policy {
@@ -152,6 +157,23 @@ impl Check<'_> {
         })
     }
 
+    fn compression(&mut self, compression: &raw::Compression) -> Option<Compression> {
+        let level = self.in_range(
+            "[compression] zstd-level-max",
+            "as a level",
+            u64::from(compression.zstd_level_max),
+            u64::from(ZstdLevel::MIN.number())..=u64::from(ZstdLevel::MAX.number()),
+        )?;
+        let offered = compression.algorithms.iter().map(|algorithm| match algorithm {
+            raw::Algorithm::Zlib => Capabilities::COMPRESS,
+            raw::Algorithm::Zstd => Capabilities::ZSTD_COMPRESSION,
+        });
+        Some(Compression {
+            offered: offered.fold(Capabilities::NONE, BitOr::bitor),
+            zstd_level_max: ZstdLevel::nearest(u8::try_from(level).ok()?),
+        })
+    }
+
     fn proxy(&mut self, proxy: &raw::Proxy) -> Option<Proxy> {
         let endpoint = self.proxy_endpoint(proxy);
         let loopback = match &endpoint {
@@ -189,6 +211,11 @@ impl Check<'_> {
         Some(Proxy {
             endpoint: endpoint?,
             secret: transpose(secret)?,
+            compression: match proxy.compression {
+                raw::HopCompression::Off => Capabilities::NONE,
+                raw::HopCompression::Zlib => Capabilities::COMPRESS,
+                raw::HopCompression::Zstd => Capabilities::ZSTD_COMPRESSION,
+            },
             tls: transpose(tls)?,
         })
     }

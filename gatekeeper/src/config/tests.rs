@@ -75,7 +75,7 @@ fn the_example_shows_the_defaults() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 15);
+    assert_eq!(seen, 18);
 }
 
 #[test]

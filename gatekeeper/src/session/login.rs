@@ -10,6 +10,7 @@ use peer::proof::{HopIdentity, HopLogin};
 use peer::relay::Outbox;
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
+use wire::compressed::Compression;
 use wire::handshake::ChangeUser;
 use wire::reply::OkPacket;
 use wire::{Capabilities, ServerError, StatusFlags};
@@ -87,7 +88,16 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
             return None;
         }
     };
-    let session = Session::new(gate, client, hop, who, response.capabilities, sequence).await?;
+    let compression = Compression::agreed(
+        response.capabilities,
+        response
+            .zstd_level
+            .map(|level| level.min(gate.config.compression.zstd_level_max.number())),
+    );
+    let mut session = Session::new(gate, client, hop, who, response.capabilities, sequence).await?;
+    if let Some(compression) = compression {
+        session.client = session.client.compressed_for_client(compression);
+    }
     Some((session, permit))
 }
 

@@ -7,10 +7,11 @@ use std::sync::Arc;
 use peer::connect::TlsPolicy;
 use peer::tls::{Connector, TlsError};
 use wire::Capabilities;
+use wire::compressed::Compression;
 
 pub use peer::connect::Address;
 
-pub use crate::config::raw::{NodeTls, Role};
+pub use crate::config::raw::{NodeCompression, NodeTls, Role};
 
 /// Most nodes of one cluster, so that a [`NodeId`] fits in one byte with room to spare.
 pub const NODES_MAX: usize = 64;
@@ -38,6 +39,8 @@ pub struct Node {
     pub address: Address,
     /// How connections to it are protected.
     pub tls: Tls,
+    /// How sessions' connections to it are compressed, where it can.
+    pub compression: NodeCompression,
 }
 
 /// How connections to a node are protected.
@@ -90,6 +93,16 @@ impl Node {
             (NodeTls::Off, _) | (_, None) => TlsPolicy::Off,
             (NodeTls::Preferred, Some(connector)) => TlsPolicy::Preferred(connector),
             (NodeTls::Required | NodeTls::Verify, Some(connector)) => TlsPolicy::Required(connector),
+        }
+    }
+
+    /// What a session's connection asks for: the session's own capabilities, and this node's compression.
+    pub fn compressed(&self, session: Capabilities) -> Capabilities {
+        let session = session.without(Compression::FLAGS);
+        match self.compression {
+            NodeCompression::Off => session,
+            NodeCompression::Zlib => session | Capabilities::COMPRESS,
+            NodeCompression::Zstd => session | Capabilities::ZSTD_COMPRESSION,
         }
     }
 

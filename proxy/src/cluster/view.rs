@@ -137,7 +137,7 @@ fn ids(nodes: &[NodeView]) -> impl Iterator<Item = (NodeId, &NodeView)> {
 pub(crate) mod tests {
     use super::*;
     use crate::cluster::health::Exclusion;
-    use crate::cluster::node::{Address, Tls};
+    use crate::cluster::node::{Address, NodeCompression, Tls};
 
     /// A cluster from words: `manager`, `worker1`, `worker2 down`, `worker3 lagging`, `worker4 nearest`.
     pub(crate) fn a_view(words: &[&str]) -> ClusterView {
@@ -179,6 +179,7 @@ pub(crate) mod tests {
                             port: 3306 + u16::from(id),
                         },
                         tls: Tls::default(),
+                        compression: NodeCompression::Off,
                     }),
                     health,
                     latency: Latency::default(),

@@ -260,6 +260,7 @@ impl Check<'_> {
             role: raw.role,
             address,
             tls,
+            compression: raw.compression,
         }
     }
 

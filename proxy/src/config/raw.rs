@@ -173,6 +173,22 @@ pub struct Node {
     /// Name in the node's certificate, when it is not `host`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server_name: Option<String>,
+    /// Compression of the sessions' connections to this node, where the node offers it.
+    #[serde(default)]
+    pub compression: NodeCompression,
+}
+
+/// Compression towards a node.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NodeCompression {
+    /// None: on one machine and in one network bytes are cheaper than time.
+    #[default]
+    Off,
+    /// zlib.
+    Zlib,
+    /// zstd; MariaDB has none.
+    Zstd,
 }
 
 /// What a node is in its cluster.
@@ -273,6 +289,7 @@ impl Node {
             tls: NodeTls::Off,
             ca: None,
             server_name: None,
+            compression: NodeCompression::Off,
         }
     }
 }

@@ -106,7 +106,7 @@ impl Link {
                     user: login.account.name.as_bytes(),
                     password: login.account.password.expose(),
                     database: (!login.schema.is_empty()).then_some(login.schema),
-                    capabilities: login.capabilities,
+                    capabilities: node.compressed(login.capabilities),
                     collation: login.collation,
                     attributes: login.attributes,
                     tls: node.peer_tls(),

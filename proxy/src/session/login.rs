@@ -9,6 +9,7 @@ use peer::inbox::Inbox;
 use peer::proof::{self, HopAccepted, Pending};
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
+use wire::compressed::Compression;
 use wire::handshake::Greeting;
 use wire::{Capabilities, ServerError, StatusFlags};
 
@@ -181,7 +182,8 @@ async fn open_manager(
 fn greeting(facts: &NodeFacts, host: &Host) -> Greeting {
     // a MariaDB server is known by the flag that it leaves out
     let always = Capabilities::BOOKKEEPING_FLAGS.without(Capabilities::LONG_PASSWORD);
-    let mut capabilities = (facts.capabilities & OFFERED) | always;
+    // whether the hop is compressed is the gatekeeper's to choose
+    let mut capabilities = (facts.capabilities & OFFERED) | always | Compression::FLAGS;
     if host.tls.is_some() {
         capabilities |= Capabilities::SSL;
     }

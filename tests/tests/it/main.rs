@@ -5,6 +5,7 @@
     reason = "a test's future is not what an idle session costs"
 )]
 
+mod compression;
 mod conformance;
 mod faults;
 mod health;

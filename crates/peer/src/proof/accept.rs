@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use wire::compressed::Compression;
 use wire::frame;
 use wire::handshake::{Greeting, HandshakeResponse};
 use wire::reply::OkPacket;
@@ -32,6 +33,7 @@ pub struct Pending {
     capabilities: Capabilities,
     sequence: u8,
     proof: String,
+    compression: Option<Compression>,
 }
 
 /// Greets, and lets nobody in but the gatekeeper. Anybody else is told so, and counted.
@@ -85,6 +87,7 @@ async fn greet_and_check(
         capabilities: identity.capabilities,
         sequence,
         proof,
+        compression: Compression::agreed(identity.capabilities, response.zstd_level),
     };
     Ok(HopAccepted { identity, pending })
 }
@@ -112,6 +115,7 @@ impl Pending {
             capabilities,
             sequence,
             proof,
+            compression,
         } = self;
         let ok = OkPacket {
             info: proof.as_bytes(),
@@ -121,7 +125,10 @@ impl Pending {
         let mut bytes = Vec::new();
         frame::encode_with(&mut bytes, sequence, |out| ok.encode_payload(capabilities, out));
         exchange::write(&mut stream, &bytes).await?;
-        Ok(stream)
+        Ok(match compression {
+            Some(compression) => stream.compressed_for_client(compression),
+            None => stream,
+        })
     }
 
     /// No session: answers ERR, which the gatekeeper passes to its client.

@@ -1,6 +1,7 @@
 //! The gatekeeper's end.
 
 use wire::auth::Password;
+use wire::compressed::Compression;
 use wire::frame;
 use wire::handshake::{Greeting, HandshakeError, Transport};
 use wire::limits::CONTROL_PACKET_BYTES_MAX;
@@ -31,7 +32,8 @@ pub struct HopLogin {
 
 /// Logs a client in at the proxy, over a stream that nothing was read from yet. The caller bounds the time.
 ///
-/// With a `connector` TLS is demanded. A refusal of the proxy or of its manager comes back as
+/// With a `connector` TLS is demanded; with a flag of [`Compression`] among the identity's capabilities the hop is
+/// compressed. A refusal of the proxy or of its manager comes back as
 /// [`ConnectError::Refused`]; a proxy that does not know the secret as [`ConnectError::NotProven`].
 pub async fn connect(
     mut stream: Stream,
@@ -90,7 +92,10 @@ pub async fn connect(
         return Err(ConnectError::NotProven);
     }
     Ok(HopLogin {
-        stream,
+        stream: match Compression::agreed(response.capabilities, response.zstd_level) {
+            Some(compression) => stream.compressed_for_server(compression),
+            None => stream,
+        },
         capabilities: response.capabilities,
         status: ok.status,
         session_track: ok.state.to_vec(),
@@ -106,7 +111,6 @@ fn negotiate(identity: &HopIdentity, greeting: &Greeting) -> Capabilities {
         | Capabilities::SECURE_CONNECTION
         | Capabilities::PLUGIN_AUTH
         | Capabilities::CONNECT_ATTRS;
-    let common = common.without(Capabilities::COMPRESS | Capabilities::ZSTD_COMPRESSION);
     match &identity.database {
         Some(_) => common | Capabilities::CONNECT_WITH_DB,
         None => common.without(Capabilities::CONNECT_WITH_DB),

@@ -24,6 +24,7 @@ impl Stream {
                 Plain::Tcp(stream) => tcp_closed(stream).await,
                 Plain::Unix(stream) => unix_closed(stream).await,
             },
+            Stream::Compressed(stream) => Box::pin(stream.inner().closed()).await,
         }
     }
 }

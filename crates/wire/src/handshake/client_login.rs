@@ -31,7 +31,8 @@ pub struct Identity {
     pub password: Password,
     /// The schema to begin in.
     pub database: Option<Vec<u8>>,
-    /// What is wanted; the server may be able to do less.
+    /// What is wanted; the server may be able to do less. With a flag of [`crate::compressed::Compression`] the
+    /// connection is compressed behind the login, where the server can.
     pub capabilities: Capabilities,
     /// The lower byte of a collation.
     pub collation: u8,
@@ -132,11 +133,8 @@ impl Identity {
             | Capabilities::SECURE_CONNECTION
             | Capabilities::PLUGIN_AUTH
             | Capabilities::LONG_PASSWORD;
-        // neither compressed nor asked for a second factor here
-        let mut never = Capabilities::SSL
-            | Capabilities::COMPRESS
-            | Capabilities::ZSTD_COMPRESSION
-            | Capabilities::MULTI_FACTOR_AUTHENTICATION;
+        // not asked for a second factor here
+        let mut never = Capabilities::SSL | Capabilities::MULTI_FACTOR_AUTHENTICATION;
         if self.database.is_none() {
             never |= Capabilities::CONNECT_WITH_DB;
         }
