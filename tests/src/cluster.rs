@@ -116,12 +116,18 @@ async fn is_installed(engine: Engine) -> anyhow::Result<bool> {
     let Err(error) = Server::find(choice, None).await else {
         return Ok(true);
     };
-    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
-    if is("TEST_SERVERS", "required") || is("CI", "true") {
+    if is_required() {
         bail!("servers are required here (TEST_SERVERS=required or CI=true) and one is missing: {error:#}");
     }
     eprintln!("skipped: {error:#}");
     Ok(false)
+}
+
+/// Whether what the tests need has to be there (TEST_SERVERS=required, as `make test` sets it, or CI=true).
+#[must_use]
+pub fn is_required() -> bool {
+    let is = |name: &str, value: &str| std::env::var(name).is_ok_and(|set| set == value);
+    is("TEST_SERVERS", "required") || is("CI", "true")
 }
 
 impl Cluster {

@@ -30,7 +30,7 @@ pub mod relay;
 pub mod runner;
 pub mod scrape;
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, is_required};
 pub use door::Door;
 pub use eventually::{SOON, eventually};
 pub use infra::local::Engine;

@@ -1,6 +1,6 @@
 //! Stock programs as processes: the clients of both families, and sysbench.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -54,6 +54,12 @@ impl StockClient {
             }
         };
         Ok(StockClient { family, program })
+    }
+
+    /// Where the family's programs stand.
+    #[must_use]
+    pub fn folder(&self) -> Option<&Path> {
+        self.program.parent()
     }
 
     /// A command line that logs in as `user`.

@@ -7,6 +7,7 @@
 
 mod compression;
 mod conformance;
+mod drivers;
 mod faults;
 mod health;
 mod hop;
