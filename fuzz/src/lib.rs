@@ -15,7 +15,7 @@ pub fn command_phase(choice: u8) -> Capabilities {
         Capabilities::MULTI_RESULTS,
         Capabilities::PS_MULTI_RESULTS,
         Capabilities::MARIADB_EXTENDED_METADATA,
-        Capabilities::MARIADB_CACHE_METADATA,
+        Capabilities::MARIADB_PROGRESS,
     ];
     FLAGS
         .into_iter()

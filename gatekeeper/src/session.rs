@@ -11,6 +11,7 @@ mod client_view;
 mod forward;
 mod idle;
 mod judge;
+mod last_prepared;
 mod login;
 mod reading;
 mod watch;
@@ -30,6 +31,7 @@ use wire::{Capabilities, ServerError, StatusFlags};
 
 use self::client_view::ClientView;
 use self::idle::IdleTimer;
+use self::last_prepared::LastPrepared;
 use self::reading::Reading;
 use crate::gate::{ConnectionId, Gate};
 use crate::metrics::ErrorKind;
@@ -85,6 +87,7 @@ struct Session {
     capabilities: Capabilities,
     view: ClientView,
     reading: Reading,
+    last_prepared: LastPrepared,
     /// Status flags of the last reply.
     status: StatusFlags,
 }
@@ -157,7 +160,10 @@ impl Session {
             CommandCode::CHANGE_USER => Box::pin(self.change_user(command)).await,
             _ => match self.judge(&command) {
                 Ok(permit) => self.forward(permit, command).await,
-                Err(refusal) if command.code().reply_shape() == wire::reply::Shape::Nothing => {
+                Err(refusal)
+                    if command.code().reply_shape() == wire::reply::Shape::Nothing
+                        && !self.last_prepared.answers_cut(command.payload()) =>
+                {
                     // a command without a reply gets none, refused or not
                     drop(refusal);
                     Flow::Continue

@@ -28,7 +28,7 @@ use peer::chunk::Chunk;
 use peer::inbox::{Command, Inbox, InboxError};
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
-use wire::command::{self, CommandCode};
+use wire::command::CommandCode;
 use wire::reply::{OkPacket, Shape};
 use wire::{Capabilities, ServerError, StatusFlags};
 
@@ -145,15 +145,8 @@ impl Session {
             CommandCode::STMT_EXECUTE => self.execute(command).await,
             CommandCode::STMT_SEND_LONG_DATA => self.long_data(&command).await,
             CommandCode::STMT_CLOSE => self.close(&command).await,
-            CommandCode::STMT_RESET => {
-                if let Some((_, prepared)) = command::statement_id(command.payload())
-                    .ok()
-                    .and_then(|id| self.prepared.find(id))
-                {
-                    prepared.long_data = false;
-                }
-                self.on_manager(&mut command, Shape::Verdict, None).await
-            }
+            CommandCode::STMT_RESET => self.reset_statement(command).await,
+            CommandCode::STMT_BULK_EXECUTE => self.bulk_execute(command).await,
             // its effect is known by what the manager reports
             CommandCode::INIT_DB if self.state.trackers.held != Held::Ours => {
                 if let Err(error) = Box::pin(self.restore()).await {
@@ -181,6 +174,7 @@ impl Session {
                 let Reset { verdict, ready } = *reset;
                 self.workers.iter_mut().for_each(|worker| *worker = None);
                 self.prepared.clear();
+                self.manager.statements.clear();
                 self.state.reset();
                 self.state.status(ready.status);
                 self.state.learn(&ready.state);

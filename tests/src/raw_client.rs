@@ -156,6 +156,29 @@ impl RawClient {
     /// # Errors
     /// When the connection breaks or the reply is no reply.
     pub async fn reply(&mut self, shape: Shape) -> anyhow::Result<Reply> {
+        let reply = self.next_reply(shape).await?;
+        ensure!(
+            self.unread.is_empty(),
+            "{} bytes after the reply",
+            self.unread.len()
+        );
+        Ok(reply)
+    }
+
+    /// Reads the replies to commands that were sent in one go.
+    ///
+    /// # Errors
+    /// As [`RawClient::reply`].
+    pub async fn replies(&mut self, codes: &[CommandCode]) -> anyhow::Result<Vec<Reply>> {
+        let mut replies = Vec::new();
+        for code in codes {
+            replies.push(self.next_reply(code.reply_shape()).await?);
+        }
+        ensure!(self.unread.is_empty(), "bytes after the last reply");
+        Ok(replies)
+    }
+
+    async fn next_reply(&mut self, shape: Shape) -> anyhow::Result<Reply> {
         let mut progress = Progress::new(shape, self.capabilities);
         let mut bytes = Vec::new();
         let mut need = 0;
@@ -166,7 +189,7 @@ impl RawClient {
                 self.send_bytes(&empty).await?;
                 progress.upload_sent();
             }
-            if self.unread.len() <= need {
+            if self.unread.len() <= need || self.unread.is_empty() {
                 self.read_some().await?;
             }
             loop {
@@ -184,11 +207,6 @@ impl RawClient {
                 }
             }
         }
-        ensure!(
-            self.unread.is_empty(),
-            "{} bytes after the reply",
-            self.unread.len()
-        );
         Ok(Reply {
             packets: packets(&bytes)?,
             bytes,

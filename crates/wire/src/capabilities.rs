@@ -90,8 +90,11 @@ flags! {
     MARIADB_STMT_BULK = 34;
     /// MariaDB: extended metadata of columns.
     MARIADB_EXTENDED_METADATA = 35;
-    /// MariaDB: metadata of prepared statements may be left out.
+    /// MariaDB: metadata of prepared statements may be left out. Never offered: a client would keep the
+    /// manager's metadata for rows of a worker.
     MARIADB_CACHE_METADATA = 36;
+    /// MariaDB: a bulk execution may answer with one row for each of its parts.
+    MARIADB_BULK_UNIT_RESULTS = 37;
 }
 
 impl Capabilities {
@@ -112,7 +115,11 @@ impl Capabilities {
             | Self::IGNORE_SPACE.0
             | Self::INTERACTIVE.0
             | Self::LOCAL_FILES.0
-            | Self::CAN_HANDLE_EXPIRED_PASSWORDS.0,
+            | Self::CAN_HANDLE_EXPIRED_PASSWORDS.0
+            | Self::MARIADB_PROGRESS.0
+            | Self::MARIADB_STMT_BULK.0
+            | Self::MARIADB_EXTENDED_METADATA.0
+            | Self::MARIADB_BULK_UNIT_RESULTS.0,
     );
 
     /// Flags that the inner hops always have, whatever the client can do.

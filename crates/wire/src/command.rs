@@ -21,3 +21,25 @@ pub fn statement_id(payload: &[u8]) -> Result<u32, DecodeError> {
 
 /// Where the statement's number stands in a COM_STMT_… payload.
 pub const STATEMENT_ID_OFFSET: usize = 1;
+
+/// MariaDB's number for the statement that was prepared last: clients execute it before they know its own.
+/// On MySQL it is a number like any other, and no statement has it.
+pub const LAST_PREPARED: u32 = u32::MAX;
+
+/// Whether a COM_STMT_… payload is too short to say which statement it speaks of, or (for COM_STMT_SEND_LONG_DATA)
+/// which parameter. MySQL answers that with an error even where the command has no reply; MariaDB reads on in
+/// what is left of an older command.
+pub fn is_cut(payload: &[u8]) -> bool {
+    let Some((code, rest)) = payload.split_first() else {
+        return false;
+    };
+    match CommandCode(*code) {
+        // int<4> statement
+        CommandCode::STMT_CLOSE | CommandCode::STMT_RESET => rest.len() < 4,
+        // int<4> statement, int<2> parameter
+        CommandCode::STMT_SEND_LONG_DATA => rest.len() < 6,
+        // int<4> statement, int<4> rows
+        CommandCode::STMT_FETCH => rest.len() < 8,
+        _ => false,
+    }
+}

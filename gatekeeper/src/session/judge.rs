@@ -13,8 +13,17 @@ impl Session {
     /// A permit, or what the client is told.
     pub(super) fn judge(&mut self, command: &Command) -> Result<Permit, ServerError> {
         match policy::decide_command(command.code(), self.profile) {
-            CommandVerdict::Allow(permit) => Ok(permit),
-            CommandVerdict::JudgeText => self.judge_text(command),
+            CommandVerdict::Allow(permit) => match self.last_prepared.missing(command.payload()) {
+                Some(error) => Err(error),
+                None => Ok(permit),
+            },
+            CommandVerdict::JudgeText => {
+                let judged = self.judge_text(command);
+                if command.code() == CommandCode::STMT_PREPARE {
+                    self.last_prepared.judged(judged.is_ok());
+                }
+                judged
+            }
             CommandVerdict::Detect { permit, refusal } => {
                 self.detected(&refusal, &[]);
                 Ok(permit)
@@ -26,7 +35,7 @@ impl Session {
     fn judge_text(&mut self, command: &Command) -> Result<Permit, ServerError> {
         let payload = command.payload();
         let text = match command.code() {
-            CommandCode::QUERY => match Query::decode(payload, self.capabilities) {
+            CommandCode::QUERY => match Query::decode(payload, self.hop.capabilities) {
                 Ok(query) => query.text,
                 Err(_) => return Err(ServerError::malformed_packet()),
             },

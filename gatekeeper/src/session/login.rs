@@ -16,6 +16,7 @@ use wire::reply::OkPacket;
 use wire::{Capabilities, ServerError, StatusFlags};
 
 use super::client_view::{ClientView, shown};
+use super::last_prepared::LastPrepared;
 use super::reading::Reading;
 use super::{Flow, Link, Session, Who};
 use crate::audit::{self, Subject};
@@ -137,6 +138,7 @@ impl Session {
             capabilities,
             view: ClientView::new(capabilities),
             reading,
+            last_prepared: LastPrepared::new(hop.capabilities),
             status,
         })
     }
@@ -185,6 +187,7 @@ impl Session {
         self.status = hop.status.without(StatusFlags::SESSION_STATE_CHANGED);
         self.view = ClientView::new(self.capabilities);
         self.profile = Profile::of(&self.who.user, self.gate.config.policy.mode);
+        self.last_prepared = LastPrepared::new(hop.capabilities);
         self.hop = Link {
             stream: hop.stream,
             outbox: Outbox::with_write_timeout(self.gate.config.limits.write_timeout),
@@ -246,7 +249,19 @@ impl Who {
 /// Opens a session at the proxy; the error is what the client is told.
 async fn open_hop(gate: &Gate, identity: &HopIdentity) -> Result<HopLogin, ServerError> {
     let error = match gate.hop.login(identity).await {
-        Ok(hop) => return Ok(hop),
+        Ok(hop)
+            if hop
+                .capabilities
+                .has(identity.capabilities & Capabilities::ROW_FLAGS) =>
+        {
+            return Ok(hop);
+        }
+        // other servers than those that the client was greeted for: it would misread their replies
+        Ok(_) => {
+            tracing::warn!("the proxy can do less than it could when the client was greeted");
+            gate.metrics.error(ErrorKind::ProxyUnreachable);
+            return Err(ServerError::cannot_connect("the database server"));
+        }
         Err(error) => error,
     };
     if let Some(refused) = error.server_error() {

@@ -34,7 +34,7 @@ impl Observer for Watch<'_> {
             }
             Control::Eof(status) => self.status = Some(status),
             Control::Err(code) => self.error = Some(code),
-            Control::LocalInfile | Control::ColumnCount(_) | Control::Prepared(_) => {}
+            Control::LocalInfile | Control::ColumnCount(_) | Control::Prepared(_) | Control::Report => {}
         }
         Edit::Pass
     }

@@ -3,18 +3,29 @@
 use std::sync::Arc;
 
 use peer::inbox::Command;
+use peer::relay::{Moved, RelayError};
+use statement::Facts;
 use wire::ServerError;
-use wire::command::{self, Execute, STATEMENT_ID_OFFSET};
+use wire::command::{self, CommandCode, Execute, STATEMENT_ID_OFFSET};
 use wire::reply::Shape;
 
+use super::link::Verdict;
 use super::prepared::Prepared;
 use super::query::{blank_hint, hint};
 use super::run::Needs;
 use super::{Flow, Session};
 use crate::cluster::{NodeId, Role};
 
-/// Cursor kinds in the flags of COM_STMT_EXECUTE; the other bits are of no concern here.
-const CURSOR_FLAGS: u8 = 0x07;
+/// The flag of COM_STMT_EXECUTE that opens a cursor (READ_ONLY). Both servers pass over the two other kinds.
+const OPENS_CURSOR: u8 = 0x01;
+
+/// `max_prepared_stmt_count` has been reached: the one failure after which MariaDB keeps its last statement.
+const TOO_MANY_STATEMENTS: u16 = 1461;
+
+/// The server could not read the parameters (1210, 1835), so it has not taken their types either.
+fn is_about_parameters(code: u16) -> bool {
+    matches!(code, 1210 | 1835)
+}
 
 impl Session {
     /// COM_STMT_PREPARE: on the manager, whose number is the client's.
@@ -23,7 +34,9 @@ impl Session {
             let max = self.host.config.limits.prepared_statements_max;
             let message =
                 format!("Can't create more than max_prepared_stmt_count statements (current value: {max})");
-            return self.refuse(&ServerError::new(1461, b"42000", message)).await;
+            return self
+                .refuse(&ServerError::new(TOO_MANY_STATEMENTS, b"42000", message))
+                .await;
         }
         let text = command.payload().get(1..).unwrap_or_default();
         let (facts, scan) = crate::facts::of(text, self.state.mode);
@@ -33,55 +46,96 @@ impl Session {
             .is_surely_read()
             .then(|| command.payload().get(1..).unwrap_or_default().into());
         let ended = self.on_manager_run(&mut command, Shape::Prepare, None).await;
-        if let Some(prepared) = ended.prepared {
-            self.prepared.insert(
-                prepared.statement_id,
-                Prepared {
-                    facts: Arc::clone(&facts),
-                    text: kept,
-                    hint,
-                    parameters: prepared.parameters,
-                    types: None,
-                    long_data: false,
-                },
-            );
-        }
+        let Some(prepared) = ended.prepared else {
+            if self.state.error != Some(TOO_MANY_STATEMENTS) {
+                self.prepared.set_last(None);
+            }
+            return ended.flow;
+        };
+        self.prepared.insert(
+            prepared.statement_id,
+            Prepared {
+                facts: Arc::clone(&facts),
+                text: kept,
+                hint,
+                parameters: prepared.parameters,
+                types: None,
+                long_data: false,
+                cursor: false,
+                began_with_cursor: None,
+            },
+        );
+        self.prepared
+            .set_last(self.manager.is_mariadb.then_some(prepared.statement_id));
         ended.flow
     }
 
-    /// COM_STMT_EXECUTE: routed by the facts of its text, with the parameters' types always in it.
+    /// COM_STMT_EXECUTE: routed by the facts of its text. What a worker may execute always has its types in it.
     pub(super) async fn execute(&mut self, mut command: Command) -> Flow {
-        let Ok(id) = command::statement_id(command.payload()) else {
-            return self.refuse(&ServerError::malformed_packet()).await;
-        };
-        let Some((id, prepared)) = self.prepared.find(id) else {
+        let Some((id, prepared)) = command::statement_id(command.payload())
+            .ok()
+            .and_then(|id| self.prepared.find(id))
+        else {
             // the manager knows best what to say of a number that it never gave
             return self.on_manager(&mut command, Shape::Results, None).await;
         };
-        let Ok(execute) = Execute::decode(command.payload(), prepared.parameters, self.capabilities) else {
-            return self.refuse(&ServerError::malformed_packet()).await;
+        let facts = Arc::clone(&prepared.facts);
+        let mut needs = Needs {
+            hint: prepared.hint,
+            cursor: false,
+            long_data: prepared.long_data,
         };
-        let cursor = execute.flags & CURSOR_FLAGS != 0;
-        let long_data = std::mem::take(&mut prepared.long_data);
-        let complete = execute.types.is_some() || prepared.parameters == 0;
-        if let Some(types) = execute.types
-            && prepared.types.as_deref() != Some(types)
-        {
-            prepared.types = Some(types.into());
+        let (mut types_before, mut copy) = (None, false);
+        if prepared.text.is_some() {
+            let Ok(execute) = Execute::decode(command.payload(), prepared.parameters, self.capabilities)
+            else {
+                return self.execute_as_it_is(command, id, &facts).await;
+            };
+            let opens = execute.flags & OPENS_CURSOR != 0;
+            let closes = std::mem::replace(&mut prepared.cursor, opens) && !opens;
+            needs.cursor = opens || closes;
+            copy = prepared.needs_copy() && !opens && !needs.long_data;
+            if execute.types.is_none()
+                && let Some(remembered) = prepared.types.as_deref()
+            {
+                command = Command::of_payload(execute.with_types(execute.statement_id, Some(remembered)));
+            } else if let Some(types) = execute.own_types
+                && prepared.types.as_deref() != Some(types)
+            {
+                types_before = Some(prepared.types.replace(types.into()));
+            }
         }
-        if !complete {
-            let payload = execute.with_types(execute.statement_id, prepared.types.as_deref());
-            command = Command::of_payload(payload);
+        if copy && !self.manager.is_mariadb {
+            // the copy has no cursor to close
+            if needs.cursor && self.close_cursor(id).await.is_err() {
+                self.lost(Moved::default(), false).await;
+                return Flow::End;
+            }
+            needs.cursor = false;
+            if let Some(number) = Box::pin(self.copy_on_manager(id)).await {
+                set_statement_number(&mut command, number.to_le_bytes());
+            }
         }
-        let (facts, hint) = (Arc::clone(&prepared.facts), prepared.hint);
-        let mut route = self.route(
-            &facts,
-            Needs {
-                hint,
-                cursor,
-                long_data,
-            },
-        );
+        self.state.error = None;
+        let flow = self.execute_routed(command, id, &facts, needs).await;
+        let on_manager = self.state.previous == Some(self.manager.node);
+        if let Some((_, prepared)) = self.prepared.find(id) {
+            if on_manager && prepared.began_with_cursor.is_none() {
+                prepared.began_with_cursor = Some(prepared.cursor);
+            }
+            let error = self.state.error;
+            prepared.long_data &= error.is_some();
+            if let Some(before) = types_before
+                && error.is_some_and(is_about_parameters)
+            {
+                prepared.types = before;
+            }
+        }
+        flow
+    }
+
+    async fn execute_routed(&mut self, mut command: Command, id: u32, facts: &Facts, needs: Needs) -> Flow {
+        let mut route = self.route(facts, needs);
         if route.role == Role::Worker {
             match Box::pin(self.prepare_on_worker(route.target, id)).await {
                 Some(worker_id) => {
@@ -89,13 +143,77 @@ impl Session {
                     set_statement_number(&mut command, worker_id.to_le_bytes());
                     let back = |command: &mut Command| set_statement_number(command, manager_id);
                     return self
-                        .run_or(&mut command, Shape::Results, &facts, route, back)
+                        .run_or(&mut command, Shape::Results, facts, route, back)
                         .await;
                 }
                 None => route = self.retried(route),
             }
         }
+        self.run(&mut command, Shape::Results, facts, route).await
+    }
+
+    /// COM_STMT_RESET of our own.
+    async fn close_cursor(&mut self, id: u32) -> Result<(), RelayError> {
+        let mut payload = vec![CommandCode::STMT_RESET.0];
+        payload.extend_from_slice(&id.to_le_bytes());
+        peer::relay::send(&mut self.manager.stream, &Command::of_payload(payload))
+            .await
+            .map_err(RelayError::From)?;
+        let mut verdict = Verdict::new(self.capabilities);
+        self.manager.drain(Shape::Verdict, &mut verdict).await?;
+        Ok(())
+    }
+
+    /// The manager's number of the same text, prepared once more for executions without a cursor.
+    async fn copy_on_manager(&mut self, id: u32) -> Option<u32> {
+        let text = self.prepared.find(id)?.1.text.as_deref()?;
+        self.manager.prepare(id, text).await.ok()?
+    }
+
+    /// An execution that we cannot read: the manager says what is wrong with it. If nothing is, it has read more
+    /// than we could, types perhaps, and the statement stays there.
+    async fn execute_as_it_is(&mut self, mut command: Command, id: u32, facts: &Facts) -> Flow {
+        let flow = self.on_manager(&mut command, Shape::Results, Some(facts)).await;
+        if self.state.error.is_none()
+            && let Some((_, prepared)) = self.prepared.find(id)
+        {
+            prepared.text = None;
+            prepared.long_data = false;
+        }
+        flow
+    }
+
+    /// COM_STMT_BULK_EXECUTE: a write, or an error; on the manager.
+    pub(super) async fn bulk_execute(&mut self, mut command: Command) -> Flow {
+        let Some((_, prepared)) = command::statement_id(command.payload())
+            .ok()
+            .and_then(|id| self.prepared.find(id))
+        else {
+            return self.on_manager(&mut command, Shape::Results, None).await;
+        };
+        let needs = Needs {
+            hint: prepared.hint,
+            cursor: prepared.cursor,
+            long_data: prepared.long_data,
+        };
+        let facts = Arc::clone(&prepared.facts);
+        let mut route = self.route(&facts, needs);
+        if route.role == Role::Worker {
+            route = self.retried(route);
+        }
         self.run(&mut command, Shape::Results, &facts, route).await
+    }
+
+    /// COM_STMT_RESET: closes the manager's cursor and forgets long parameters, which only the manager has.
+    pub(super) async fn reset_statement(&mut self, mut command: Command) -> Flow {
+        if let Some((_, prepared)) = command::statement_id(command.payload())
+            .ok()
+            .and_then(|id| self.prepared.find(id))
+        {
+            prepared.long_data = false;
+            prepared.cursor = false;
+        }
+        self.on_manager(&mut command, Shape::Verdict, None).await
     }
 
     async fn prepare_on_worker(&mut self, node: NodeId, id: u32) -> Option<u32> {
@@ -118,6 +236,9 @@ impl Session {
 
     /// COM_STMT_SEND_LONG_DATA: to the manager, and with it the execution that follows.
     pub(super) async fn long_data(&mut self, command: &Command) -> Flow {
+        if command::is_cut(command.payload()) {
+            return Flow::Continue;
+        }
         if let Some((_, prepared)) = command::statement_id(command.payload())
             .ok()
             .and_then(|id| self.prepared.find(id))
@@ -132,8 +253,22 @@ impl Session {
 
     /// COM_STMT_CLOSE: wherever the statement is prepared. It has no reply.
     pub(super) async fn close(&mut self, command: &Command) -> Flow {
-        if let Ok(id) = command::statement_id(command.payload()) {
+        // too short to name a statement: the gatekeeper has said so, and MySQL would answer what has no reply
+        if command::is_cut(command.payload()) {
+            return Flow::Continue;
+        }
+        if let Some((id, _)) = command::statement_id(command.payload())
+            .ok()
+            .and_then(|id| self.prepared.find(id))
+        {
             self.prepared.remove(id);
+            if let Some(copy) = self.manager.statements.remove(&id) {
+                let mut close = Command::of_payload(command.payload().to_vec());
+                set_statement_number(&mut close, copy.to_le_bytes());
+                if peer::relay::send(&mut self.manager.stream, &close).await.is_err() {
+                    return Flow::End;
+                }
+            }
             for place in &mut self.workers {
                 let Some(worker_id) = place.as_mut().and_then(|link| link.statements.remove(&id)) else {
                     continue;

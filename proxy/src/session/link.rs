@@ -47,7 +47,7 @@ pub(super) struct Link {
     pub(super) stream: Stream,
     pub(super) outbox: Outbox,
     pub(super) capabilities: Capabilities,
-    is_mariadb: bool,
+    pub(super) is_mariadb: bool,
     /// Version of the session's variables that this connection has.
     pub(super) variables_version: Version,
     /// Counts the connection while it is open.
@@ -342,7 +342,11 @@ impl Observer for Verdict {
                 }
             }
             Control::Err(_) => self.refused = Some(payload.to_vec()),
-            Control::Eof(_) | Control::LocalInfile | Control::ColumnCount(_) | Control::Prepared(_) => {}
+            Control::Eof(_)
+            | Control::LocalInfile
+            | Control::ColumnCount(_)
+            | Control::Prepared(_)
+            | Control::Report => {}
         }
         Edit::Pass
     }
@@ -363,11 +367,11 @@ impl Observer for Preparing {
 fn first_row(reply: &[u8], capabilities: Capabilities) -> Option<Vec<Option<Vec<u8>>>> {
     let mut packets = Packets(reply);
     let mut r = wire::Reader::new(packets.next()?);
-    if capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA) {
-        r.u8("metadata follows").ok()?;
-    }
     let columns = r.lenenc("column count").ok()?;
-    for _ in 0..columns {
+    // the client may have chosen to do without metadata; then so do we
+    let described =
+        !capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA) || r.u8("metadata follows").ok()? != 0;
+    for _ in 0..if described { columns } else { 0 } {
         packets.next()?; // the columns
     }
     if !capabilities.has(Capabilities::DEPRECATE_EOF) {
@@ -429,5 +433,8 @@ mod tests {
                 Some(vec![None, Some(b"x".to_vec())])
             );
         }
+        let bare = b"\x02\0\0\x01\x01\0\x02\0\0\x02\x01x\x07\0\0\x03\xfe\0\0\x02\0\0\0";
+        let capabilities = Capabilities::DEPRECATE_EOF | Capabilities::OPTIONAL_RESULTSET_METADATA;
+        assert_eq!(first_row(bare, capabilities), Some(vec![Some(b"x".to_vec())]));
     }
 }

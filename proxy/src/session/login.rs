@@ -24,11 +24,8 @@ use crate::cluster::NodeFacts;
 use crate::host::Host;
 use crate::metrics::AuthFailure;
 
-/// What is offered on the hop: what the nodes can do, less what is not relayed yet.
-const OFFERED: Capabilities = Capabilities(
-    Capabilities::BOOKKEEPING_FLAGS.0
-        | Capabilities::ROW_FLAGS.0 & !Capabilities::OPTIONAL_RESULTSET_METADATA.0,
-);
+/// What is offered on the hop of what the nodes can do. MARIADB_CACHE_METADATA is not among it (decision 0021).
+const OFFERED: Capabilities = Capabilities(Capabilities::BOOKKEEPING_FLAGS.0 | Capabilities::ROW_FLAGS.0);
 
 /// Logs one connection in. Whoever fails has been told why, and is counted.
 pub(super) async fn login(
@@ -120,6 +117,13 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         state: mut block,
         ready,
     } = opened;
+    let row_flags = identity.capabilities & Capabilities::ROW_FLAGS;
+    if !link.capabilities.has(row_flags) {
+        // another server than the one that was greeted for: the client would misread its replies
+        tracing::warn!(missing = ?row_flags.without(link.capabilities), "the manager can do less than it could");
+        refuse(pending, &ServerError::cannot_connect("the database server")).await;
+        return None;
+    }
     let mut state = SessionState::default();
     state.schema = schema;
     state.status(status);

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use statement::Facts;
+use wire::command::LAST_PREPARED;
 
 use crate::route::RouteHint;
 
@@ -19,10 +20,24 @@ pub(super) struct Prepared {
     /// What the text's own hint asks for.
     pub(super) hint: Option<RouteHint>,
     pub(super) parameters: u16,
-    /// Types of the parameters as the client sent them last.
+    /// Types of the parameters as the client sent them last; only of statements that a worker may execute.
     pub(super) types: Option<Box<[u8]>>,
     /// Parts of parameters wait on the manager's connection.
     pub(super) long_data: bool,
+    /// The manager may have an open cursor for it, which the next execution closes.
+    pub(super) cursor: bool,
+    /// Whether the manager's first execution of it opened a cursor; none before that.
+    ///
+    /// MySQL (9.7) then answers later executions without a cursor wrongly: metadata and a bare OK. On one server the
+    /// first execution may have been one without, which here a worker had.
+    pub(super) began_with_cursor: Option<bool>,
+}
+
+impl Prepared {
+    /// Whether an execution without a cursor needs another statement on a manager of MySQL.
+    pub(super) fn needs_copy(&self) -> bool {
+        self.began_with_cursor == Some(true)
+    }
 }
 
 /// All of a session, by the client's number.
@@ -32,17 +47,18 @@ pub(super) struct PreparedStatements {
     last: Option<u32>,
 }
 
-/// MariaDB: the statement that was prepared last.
-const LAST_PREPARED: u32 = u32::MAX;
-
 impl PreparedStatements {
     pub(super) fn len(&self) -> usize {
         self.by_id.len()
     }
 
     pub(super) fn insert(&mut self, id: u32, prepared: Prepared) {
-        self.last = Some(id);
         self.by_id.insert(id, prepared);
+    }
+
+    /// The statement that MariaDB takes for the last one from now on; MySQL knows no such thing.
+    pub(super) fn set_last(&mut self, id: Option<u32>) {
+        self.last = id;
     }
 
     /// The statement that a command speaks of, with its own number.
@@ -51,8 +67,11 @@ impl PreparedStatements {
         self.by_id.get_mut(&id).map(|prepared| (id, prepared))
     }
 
-    pub(super) fn remove(&mut self, id: u32) -> Option<Prepared> {
-        self.by_id.remove(&id)
+    pub(super) fn remove(&mut self, id: u32) {
+        if self.last == Some(id) {
+            self.last = None;
+        }
+        self.by_id.remove(&id);
     }
 
     pub(super) fn clear(&mut self) {

@@ -162,6 +162,7 @@ impl Session {
         }
         .await;
         let (prepared, error) = (watch.prepared, watch.error);
+        self.state.error = error;
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
         self.state.previous = Some(self.manager.node);
         let flow = match relayed {

@@ -22,6 +22,8 @@ pub(super) struct SessionState {
     pub(super) transaction: Transaction,
     /// Status flags of the manager's last reply.
     pub(super) status: StatusFlags,
+    /// Error that ended the manager's last reply.
+    pub(super) error: Option<u16>,
     /// Where the last statement ran.
     pub(super) previous: Option<NodeId>,
     /// A character set changed, and with it perhaps the collation, of which servers report nothing.

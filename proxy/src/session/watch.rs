@@ -35,7 +35,7 @@ impl Observer for ManagerWatch<'_> {
             Control::Eof(status) => self.state.status(status),
             Control::Err(code) => self.error = Some(code),
             Control::Prepared(prepared) => self.prepared = Some(prepared),
-            Control::LocalInfile | Control::ColumnCount(_) => {}
+            Control::LocalInfile | Control::ColumnCount(_) | Control::Report => {}
         }
         Edit::Pass
     }

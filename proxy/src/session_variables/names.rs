@@ -92,6 +92,7 @@ const REPLAYED: &[(&str, Kind)] = &[
     ("sql_safe_updates", Kind::Switch),
     ("sql_warnings", Kind::Switch),
     ("windowing_use_high_precision", Kind::Switch),
+    ("resultset_metadata", Kind::Text),
 ];
 
 /// They matter to writes, to transactions, to `@@…` (which the manager answers), or to the client's own

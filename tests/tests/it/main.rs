@@ -21,5 +21,6 @@ mod prepared;
 mod protocol;
 mod routing;
 mod server_error;
+mod statements;
 mod stock_load;
 mod tracking;

@@ -17,12 +17,17 @@ pub struct Execute<'a> {
     pub flags: u8,
     /// Everything from the iteration count to the null bitmap, both included.
     head: &'a [u8],
-    /// The types of the parameters (with names under query attributes), when they were sent.
+    /// The types of everything in the packet (with names under query attributes), when they were sent.
     pub types: Option<&'a [u8]>,
+    /// Those of them that are the statement's own parameters': what the server remembers. Attributes, which stand
+    /// behind the parameters, are of one execution.
+    pub own_types: Option<&'a [u8]>,
     /// The values.
     values: &'a [u8],
     /// Whether the packet has a place for types: there are parameters or attributes.
     typed: bool,
+    /// There are as many values as the statement has parameters: remembered types fit.
+    fits: bool,
 }
 
 /// The client can read query attributes of this execution: the parameter count is in the packet.
@@ -60,23 +65,31 @@ impl<'a> Execute<'a> {
                 flags,
                 head,
                 types: None,
+                own_types: None,
                 values: r.rest(),
                 typed: false,
+                fits: false,
             });
         }
         r.bytes(count.div_ceil(8), "null bitmap")?;
         let head = start.get(..start.len() - r.rest().len()).unwrap_or_default();
+        let mut own_types = None;
         let types = match r.u8("new parameters bound flag")? {
             0 => None,
             1 => {
                 let from = r.rest();
-                for _ in 0..count {
+                let read = |r: &Reader<'a>| from.get(..from.len() - r.rest().len());
+                for index in 0..count {
+                    if index == usize::from(parameters) {
+                        own_types = read(&r);
+                    }
                     r.u16("parameter type")?; // int<2>
                     if attributes {
                         r.lenenc_bytes(usize::MAX, "parameter name")?; // string<lenenc>
                     }
                 }
-                Some(from.get(..from.len() - r.rest().len()).unwrap_or_default())
+                own_types = own_types.or(read(&r).filter(|_| count == usize::from(parameters)));
+                Some(read(&r).unwrap_or_default())
             }
             _ => return Err(DecodeError::Invalid("new parameters bound flag")),
         };
@@ -85,16 +98,19 @@ impl<'a> Execute<'a> {
             flags,
             head,
             types,
+            own_types,
             values: r.rest(),
             typed: true,
+            fits: count == usize::from(parameters),
         })
     }
 
     /// The payload for another connection: its own number of the statement, and the types always there.
     ///
-    /// `remembered` are the types that the client sent last; they are used when it left them out.
+    /// `remembered` are the statement's own types as the client sent them last; they are used when it left them
+    /// out and sends nothing else beside.
     pub fn with_types(&self, statement_id: u32, remembered: Option<&[u8]>) -> Vec<u8> {
-        let types = self.types.or(remembered);
+        let types = self.types.or(remembered.filter(|_| self.fits));
         let size = 16 + self.head.len() + types.map_or(0, <[u8]>::len) + self.values.len();
         let mut out = Vec::with_capacity(size);
         out.put_u8(super::CommandCode::STMT_EXECUTE.0);
@@ -147,6 +163,20 @@ mod tests {
         let execute = Execute::decode(&payload, 1, Capabilities::QUERY_ATTRIBUTES).unwrap();
         assert_eq!(execute.types, Some(&[0x08, 0, 0][..]));
         assert_eq!(execute.with_types(1, None), payload);
+    }
+
+    #[test]
+    fn types_of_attributes_are_of_one_execution() {
+        // one parameter, and an attribute `a` behind it
+        let payload = [
+            0x17, 1, 0, 0, 0, 8, 1, 0, 0, 0, 2, 0, 1, 0x03, 0, 0, 0x03, 0, 1, b'a', 5, 0, 0, 0, 6, 0, 0, 0,
+        ];
+        let execute = Execute::decode(&payload, 1, Capabilities::QUERY_ATTRIBUTES).unwrap();
+        assert_eq!(execute.own_types, Some(&[0x03, 0, 0][..]));
+        // attributes without types are an error, which is not ours to mend
+        let again = [0x17, 1, 0, 0, 0, 8, 1, 0, 0, 0, 2, 0, 0, 5, 0, 0, 0, 6, 0, 0, 0];
+        let again = Execute::decode(&again, 1, Capabilities::QUERY_ATTRIBUTES).unwrap();
+        assert_eq!(again.with_types(1, execute.own_types).len(), 21);
     }
 
     proptest! {

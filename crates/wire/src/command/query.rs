@@ -35,7 +35,9 @@ impl<'a> Query<'a> {
 
 fn attributes(r: &mut Reader<'_>) -> Result<(), DecodeError> {
     let count = r.lenenc("attribute count")?; // int<lenenc>
-    r.lenenc("attribute set count")?; // int<lenenc>, always 1
+    if r.lenenc("attribute set count")? != 1 {
+        return Err(DecodeError::Invalid("attribute set count")); // int<lenenc>
+    }
     if count == 0 {
         return Ok(());
     }
@@ -47,7 +49,7 @@ fn attributes(r: &mut Reader<'_>) -> Result<(), DecodeError> {
     }
     let count = count as usize;
     let nulls = r.bytes(count.div_ceil(8), "attribute null bitmap")?;
-    if r.u8("attribute bind flag")? != 1 {
+    if r.u8("attribute bind flag")? == 0 {
         return Err(DecodeError::Invalid("attribute bind flag"));
     }
     let mut kinds = Vec::with_capacity(count.min(64));
@@ -90,6 +92,30 @@ mod tests {
         payload.extend(b"SELECT 2");
         let query = Query::decode(&payload, Capabilities::QUERY_ATTRIBUTES).unwrap();
         assert_eq!(query.text, b"SELECT 2");
+    }
+
+    #[test]
+    fn what_the_server_reads_as_a_value_is_no_part_of_the_text() {
+        let mut payload = b"\x03\x01\x01\x00\x01\x06\x00\x01a\x09SELECT 1;".to_vec();
+        payload.extend(b"DROP TABLE t");
+        let query = Query::decode(&payload, Capabilities::QUERY_ATTRIBUTES).unwrap();
+        assert_eq!(query.text, b"DROP TABLE t");
+    }
+
+    #[test]
+    fn a_broken_block_has_no_text() {
+        for payload in [
+            &b"\x03\x01\x02\x00\x01\xfe\x00\x01a\x03xyzSELECT 1"[..], // two sets
+            b"\x03\x00\x00SELECT 1",                                  // none
+            b"\x03\x01\x01\x00\x00\xfe\x00\x01a\x03xyzSELECT 1",      // no types
+            b"\x03\x01\x01\x00\x01\xfe\x00\x01a\x7fxyzSELECT 1",      // a value beyond the end
+            b"\x03\x00",
+        ] {
+            assert!(
+                Query::decode(payload, Capabilities::QUERY_ATTRIBUTES).is_err(),
+                "{payload:?}"
+            );
+        }
     }
 
     proptest! {

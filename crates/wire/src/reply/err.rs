@@ -16,6 +16,8 @@ pub struct ErrPacket<'a> {
 impl<'a> ErrPacket<'a> {
     /// First byte of the payload.
     pub const MARKER: u8 = 0xff;
+    /// Not an error: a [report of progress](https://mariadb.com/kb/en/progress-reporting/), under MARIADB_PROGRESS.
+    pub const PROGRESS_REPORT: u16 = 0xffff;
 
     /// Decodes a payload.
     pub fn decode(payload: &'a [u8]) -> Result<Self, DecodeError> {

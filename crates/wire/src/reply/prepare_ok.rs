@@ -11,6 +11,9 @@ pub struct PrepareOk {
     pub columns: u16,
     /// Its parameters.
     pub parameters: u16,
+    /// Their definitions follow; not so where the client has chosen to do without
+    /// (OPTIONAL_RESULTSET_METADATA and `resultset_metadata = NONE`).
+    pub described: bool,
 }
 
 impl PrepareOk {
@@ -26,11 +29,14 @@ impl PrepareOk {
         let statement_id = r.u32("statement id")?; // int<4>
         let columns = r.u16("column count")?; // int<2>
         let parameters = r.u16("parameter count")?; // int<2>
-        // int<1> filler, int<2> warnings, int<1> metadata follows: of no use here, and not always there
+        // int<1> filler, int<2> warnings: of no use here, and not always there
+        // int<1> metadata follows, under OPTIONAL_RESULTSET_METADATA
+        let described = r.rest().get(3).is_none_or(|follows| *follows != 0);
         Ok(Self {
             statement_id,
             columns,
             parameters,
+            described,
         })
     }
 }
@@ -47,7 +53,22 @@ mod tests {
             Ok(PrepareOk {
                 statement_id: 1,
                 columns: 1,
-                parameters: 1
+                parameters: 1,
+                described: true,
+            })
+        );
+    }
+
+    #[test]
+    fn without_definitions_as_sent_by_mysql_9_7() {
+        let payload = [0, 1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0];
+        assert_eq!(
+            PrepareOk::decode(&payload),
+            Ok(PrepareOk {
+                statement_id: 1,
+                columns: 2,
+                parameters: 1,
+                described: false,
             })
         );
     }

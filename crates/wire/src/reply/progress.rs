@@ -43,8 +43,10 @@ pub enum Control {
     Err(u16),
     /// The server asks for a local file; the client's packets come next.
     LocalInfile,
-    /// A result set of that many columns begins.
+    /// A result set begins, with that many column definitions: none where the client does without.
     ColumnCount(u64),
+    /// MariaDB says how far a long statement is; the reply goes on.
+    Report,
     /// A statement has been prepared.
     Prepared(PrepareOk),
 }
@@ -239,7 +241,12 @@ impl Progress {
     fn decode(&self, payload: &[u8]) -> Result<Control, DecodeError> {
         let first = payload.first().copied().ok_or(DecodeError::Truncated("packet"))?;
         if first == ErrPacket::MARKER {
-            return Ok(Control::Err(ErrPacket::decode(payload)?.code));
+            return match ErrPacket::decode(payload)?.code {
+                ErrPacket::PROGRESS_REPORT if self.capabilities.has(Capabilities::MARIADB_PROGRESS) => {
+                    Ok(Control::Report)
+                }
+                code => Ok(Control::Err(code)),
+            };
         }
         let short_eof = first == EofPacket::MARKER && payload.len() < EofPacket::PAYLOAD_BYTES_MAX;
         match self.state {
@@ -273,8 +280,10 @@ impl Progress {
         };
         match control {
             Control::Err(_) => State::Done,
+            Control::Report => self.state,
             Control::LocalInfile => State::Upload,
-            Control::ColumnCount(0) => State::Rows,
+            Control::ColumnCount(0) if self.capabilities.has(Capabilities::DEPRECATE_EOF) => State::Rows,
+            Control::ColumnCount(0) => State::ColumnsEnd,
             Control::ColumnCount(count) => State::Columns(count),
             Control::Eof(status) if self.state == State::ColumnsEnd => {
                 if status.has(StatusFlags::CURSOR_EXISTS) {
@@ -286,7 +295,14 @@ impl Progress {
             Control::Ok(status) | Control::Eof(status) => result_ended(status),
             Control::Prepared(prepared) => {
                 let eof = u64::from(!self.capabilities.has(Capabilities::DEPRECATE_EOF));
-                let packets = |count: u16| if count == 0 { 0 } else { u64::from(count) + eof };
+                let described = u64::from(prepared.described);
+                let packets = |count: u16| {
+                    if count == 0 {
+                        0
+                    } else {
+                        u64::from(count) * described + eof
+                    }
+                };
                 match packets(prepared.parameters) + packets(prepared.columns) {
                     0 => State::Done,
                     count => State::Plain(count),
@@ -306,11 +322,12 @@ fn pause(position: usize, needed: usize) -> Piece {
 
 fn column_count(payload: &[u8], capabilities: Capabilities) -> Result<Control, DecodeError> {
     let mut r = Reader::new(payload);
+    let count = r.lenenc("column count")?; // int<lenenc>
     let mut metadata_follows = true;
     if capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA) {
+        // the manual has it in front of the count; servers send it behind
         metadata_follows = r.u8("metadata follows")? != 0; // int<1>
     }
-    let count = r.lenenc("column count")?; // int<lenenc>
     r.finish()?;
     Ok(Control::ColumnCount(if metadata_follows { count } else { 0 }))
 }

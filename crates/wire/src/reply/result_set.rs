@@ -36,10 +36,10 @@ impl TextResultSet {
     pub fn encode(&self, capabilities: Capabilities, status: StatusFlags, out: &mut Vec<u8>) {
         let deprecate_eof = capabilities.has(Capabilities::DEPRECATE_EOF);
         let mut sequence = encode_with(out, 1, |out| {
-            if capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA) {
-                out.put_u8(1);
-            }
             out.put_lenenc(self.columns.len() as u64);
+            if capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA) {
+                out.put_u8(1); // the definitions follow, whatever the client has chosen
+            }
         });
         for name in &self.columns {
             sequence = encode_with(out, sequence, |out| column(name, out));

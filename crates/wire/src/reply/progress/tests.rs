@@ -127,7 +127,8 @@ fn a_prepared_statement_with_parameters_and_columns() {
             [Control::Prepared(PrepareOk {
                 statement_id: 7,
                 columns: 1,
-                parameters: 2
+                parameters: 2,
+                described: true,
             })]
         );
     }
@@ -143,6 +144,60 @@ fn a_cursor_ends_the_reply_after_its_columns() {
     let (_, consumed) = walk(&mut progress, &reply, 100);
     assert!(progress.is_done());
     assert_eq!(consumed, reply.len());
+}
+
+/// Replies of MySQL 9.7 to a client that does without metadata, for both ways to end columns and rows.
+#[test]
+fn replies_without_metadata_end_where_they_end() {
+    let optional = Capabilities::OPTIONAL_RESULTSET_METADATA;
+    let eof: &[u8] = &[0xfe, 0, 0, 2, 0];
+    let cursor: &[u8] = &[0xfe, 0, 0, 0x42, 0];
+    let ok: &[u8] = &[0xfe, 0, 0, 2, 0, 0, 0];
+    let cursor_ok: &[u8] = &[0xfe, 0, 0, 0x42, 0, 0, 0];
+    let row: &[u8] = b"\x011\x012";
+    let prepared: &[u8] = &[0, 1, 0, 0, 0, 2, 0, 1, 0, 0, 0, 0, 0];
+    let replies: [(Shape, Capabilities, &[&[u8]]); 7] = [
+        (Shape::Results, OLD, &[&[2, 0], eof, row, eof]),
+        (Shape::Results, NEW, &[&[2, 0], row, ok]),
+        (Shape::Results, OLD, &[&[2, 0], cursor]),
+        (Shape::Results, NEW, &[&[2, 0], cursor_ok]),
+        (
+            Shape::Results,
+            NEW,
+            &[&[2, 1], b"\x03def one", b"\x03def two", row, ok],
+        ),
+        (Shape::Prepare, OLD, &[prepared, eof, eof]),
+        (Shape::Prepare, NEW, &[prepared]),
+    ];
+    for (shape, capabilities, packets) in replies {
+        let mut reply = Vec::new();
+        for (packet, sequence) in packets.iter().zip(1..) {
+            frame::encode(packet, sequence, &mut reply);
+        }
+        for step in [1, 7, reply.len()] {
+            let mut progress = Progress::new(shape, capabilities | optional);
+            let (_, consumed) = walk(&mut progress, &reply, step);
+            assert!(progress.is_done(), "{shape:?} {capabilities:?} {packets:?}");
+            assert_eq!(consumed, reply.len());
+        }
+    }
+}
+
+#[test]
+fn a_report_of_progress_is_not_the_end() {
+    let mut reply = Vec::new();
+    let report = b"\xff\xff\xff\x01\x01\x02\x10\x27\x00\x10copy to tmp table";
+    let sequence = frame::encode(report, 1, &mut reply);
+    let sequence = frame::encode(report, sequence, &mut reply);
+    OkPacket::plain(StatusFlags::AUTOCOMMIT).encode(NEW, sequence, &mut reply);
+    let mut progress = Progress::new(Shape::Results, NEW | Capabilities::MARIADB_PROGRESS);
+    let (controls, consumed) = walk(&mut progress, &reply, 5);
+    let ok = Control::Ok(StatusFlags::AUTOCOMMIT);
+    assert_eq!(controls, [Control::Report, Control::Report, ok]);
+    assert_eq!(consumed, reply.len());
+    // who has not asked for reports gets an error by that number
+    let mut progress = Progress::new(Shape::Results, NEW);
+    assert_eq!(walk(&mut progress, &reply, 5).0, [Control::Err(0xffff)]);
 }
 
 #[test]
@@ -180,10 +235,12 @@ fn verdicts_and_texts() {
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic_and_never_stall(
-        bytes in proptest::collection::vec(any::<u8>(), 0..400), shape in 0..5u8, new: bool,
+        bytes in proptest::collection::vec(any::<u8>(), 0..400), shape in 0..5u8, new: bool, optional: bool,
     ) {
         let shape = [Shape::Results, Shape::Prepare, Shape::Verdict, Shape::Rows, Shape::Text][usize::from(shape)];
-        let mut progress = Progress::new(shape, if new { NEW } else { OLD });
+        let extra = Capabilities::OPTIONAL_RESULTSET_METADATA | Capabilities::MARIADB_PROGRESS;
+        let extra = if optional { extra } else { Capabilities::NONE };
+        let mut progress = Progress::new(shape, if new { NEW } else { OLD } | extra);
         let mut rest = &bytes[..];
         for _ in 0..bytes.len() + 2 {
             match progress.next(rest) {
