@@ -156,7 +156,7 @@ mod tests {
             .finish();
         let ids = ConnectionIds::new(GatekeeperNumber::new(1).unwrap());
         let subject = Subject {
-            connection_id: ids.next(),
+            connection_id: ids.next().id(),
             user: b"a\x1bpp",
             client_address: "192.0.2.7:4242",
         };

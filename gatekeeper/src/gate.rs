@@ -1,14 +1,17 @@
 //! What every session shares.
 
+use std::collections::HashSet;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::drain::Drain;
 use daemon::exit::{Code, Failure};
 use peer::accept::{Authenticator, Settings, fresh_nonce};
+use peer::proof::HopConnection;
 use peer::tls::Acceptor;
 use wire::auth::{Plugin, ServerKey};
 use wire::handshake::Greeting;
@@ -195,11 +198,22 @@ impl std::fmt::Display for ConnectionId {
 }
 
 /// Gives numbers out: `0x40000000 | gatekeeper << 24 | counter`, a range that servers reach after a billion
-/// connections, a part of it for each gatekeeper. The counter begins anew after 16 million connections.
+/// connections, a part of it for each gatekeeper. The counter begins anew after 16 million connections, and passes
+/// over numbers that are still in use: a KILL must never reach somebody else.
 #[derive(Debug)]
 pub struct ConnectionIds {
     base: u32,
     counter: AtomicU32,
+    in_use: Arc<Mutex<HashSet<u32>>>,
+    /// Of this process: by it the proxy tells two gatekeepers apart that were given the same number.
+    gatekeeper: u64,
+}
+
+/// A number that nobody else gets before this is dropped.
+#[derive(Debug)]
+pub struct OwnConnectionId {
+    id: ConnectionId,
+    in_use: Arc<Mutex<HashSet<u32>>>,
 }
 
 impl ConnectionIds {
@@ -212,13 +226,46 @@ impl ConnectionIds {
         Self {
             base,
             counter: AtomicU32::new(0),
+            in_use: Arc::default(),
+            gatekeeper: rand::random(),
         }
     }
 
-    /// The next one.
-    pub fn next(&self) -> ConnectionId {
-        let count = self.counter.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
-        ConnectionId(self.base | count & ((1 << Self::COUNTER_BITS) - 1))
+    /// The next one. There are more numbers than a process can have connections.
+    pub fn next(&self) -> OwnConnectionId {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let count = self.counter.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+            let id = self.base | count & ((1 << Self::COUNTER_BITS) - 1);
+            if in_use.insert(id) {
+                return OwnConnectionId {
+                    id: ConnectionId(id),
+                    in_use: Arc::clone(&self.in_use),
+                };
+            }
+        }
+    }
+
+    /// What the proxy knows a connection by.
+    pub fn on_hop(&self, id: ConnectionId) -> HopConnection {
+        HopConnection {
+            gatekeeper: self.gatekeeper,
+            id: id.number(),
+        }
+    }
+}
+
+impl OwnConnectionId {
+    /// The number.
+    pub fn id(&self) -> ConnectionId {
+        self.id
+    }
+}
+
+impl Drop for OwnConnectionId {
+    fn drop(&mut self) {
+        let mut in_use = self.in_use.lock().unwrap_or_else(PoisonError::into_inner);
+        in_use.remove(&self.id.number());
     }
 }
 
@@ -231,10 +278,25 @@ mod tests {
     #[test]
     fn connection_ids_stay_in_their_gatekeepers_range() {
         let ids = ConnectionIds::new(GatekeeperNumber::new(63).unwrap());
-        assert_eq!(ids.next().number(), 0x7f00_0001);
+        assert_eq!(ids.next().id().number(), 0x7f00_0001);
         ids.counter.store(u32::MAX - 1, Ordering::Relaxed);
-        assert_eq!(ids.next().number(), 0x7fff_ffff);
-        assert_eq!(ids.next().number(), 0x7f00_0000);
+        assert_eq!(ids.next().id().number(), 0x7fff_ffff);
+        assert_eq!(ids.next().id().number(), 0x7f00_0000);
+    }
+
+    #[test]
+    fn a_number_in_use_is_passed_over() {
+        let ids = ConnectionIds::new(GatekeeperNumber::new(0).unwrap());
+        let first = ids.next();
+        ids.counter.store(0, Ordering::Relaxed);
+        let second = ids.next();
+        assert_eq!(
+            (first.id().number(), second.id().number()),
+            (0x4000_0001, 0x4000_0002)
+        );
+        drop(first);
+        ids.counter.store(0, Ordering::Relaxed);
+        assert_eq!(ids.next().id().number(), 0x4000_0001);
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod rule;
 #[cfg(test)]
 mod tests;
 
+use peer::proof::KillReach;
 use statement::{Danger, Effect, Facts, SessionChange};
 
 use crate::config::{PolicyMode, PolicyName};
@@ -102,14 +103,24 @@ fn refusal(facts: &Facts, policy: PolicyName) -> Option<Refusal> {
     }
 }
 
+/// What a user's KILL may name: with a policy, connections of clients and nothing else, whatever the account may do.
+/// The proxy knows those connections and keeps to it.
+pub fn kill_reach(policy: PolicyName) -> KillReach {
+    match policy {
+        PolicyName::Off => KillReach::Anything,
+        PolicyName::Strict => KillReach::Sessions,
+    }
+}
+
 /// Dangers that the strict policy refuses, the worst first: the error names one.
-const STRICT: [(Danger, Rule); 6] = [
+const STRICT: [(Danger, Rule); 7] = [
     (Danger::DropSchema, Rule::DropSchema),
     (Danger::DropTable, Rule::DropTable),
     (Danger::ReplaceTable, Rule::ReplaceTable),
     (Danger::Truncate, Rule::Truncate),
     (Danger::DeleteWithoutWhere, Rule::DeleteWithoutWhere),
     (Danger::DeleteWhereConstant, Rule::DeleteWhereConstant),
+    (Danger::KillUnclear, Rule::KillUnclear),
 ];
 
 fn strict(facts: &Facts) -> Option<Refusal> {

@@ -33,7 +33,7 @@ use self::client_view::ClientView;
 use self::idle::IdleTimer;
 use self::last_prepared::LastPrepared;
 use self::reading::Reading;
-use crate::gate::{ConnectionId, Gate};
+use crate::gate::{ConnectionId, Gate, OwnConnectionId};
 use crate::metrics::ErrorKind;
 use crate::policy::Profile;
 use crate::users::User;
@@ -67,6 +67,8 @@ struct Link {
 /// Who the client is, for the audit and the next hop.
 struct Who {
     connection_id: ConnectionId,
+    /// Nobody else is greeted with the number while this session lives.
+    _own_id: OwnConnectionId,
     /// Of the greeting; clients answer COM_CHANGE_USER for it too.
     nonce: Nonce,
     user: Arc<User>,

@@ -19,7 +19,7 @@ mod secret;
 
 pub use self::accept::{HopAccepted, Pending, accept};
 pub use self::connect::{HopLogin, connect};
-pub use self::identity::HopIdentity;
+pub use self::identity::{HopConnection, HopIdentity, KillReach};
 pub use self::secret::{SECRET_BYTES_MIN, Secret, SecretError};
 
 /// The plugin's name in greeting and response.

@@ -27,11 +27,14 @@ pub enum Danger {
     UpdateWithoutWhere,
     /// UPDATE whose WHERE can be true without a look at a column.
     UpdateWhereConstant,
+    /// KILL of something else than one connection by its number, or KILL inside another text or a stored program:
+    /// whom it hits cannot be checked.
+    KillUnclear,
 }
 
 impl Danger {
     /// All of them.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::DropTable,
         Self::DropTemporaryTable,
         Self::DropSchema,
@@ -43,6 +46,7 @@ impl Danger {
         Self::DeleteWhereConstant,
         Self::UpdateWithoutWhere,
         Self::UpdateWhereConstant,
+        Self::KillUnclear,
     ];
 
     const fn bit(self) -> u16 {

@@ -20,7 +20,8 @@ mod transaction;
 use smallvec::SmallVec;
 
 use crate::{
-    effect::{Cause, Effect},
+    danger::Danger,
+    effect::{Administration, Cause, Effect},
     facts::{Facts, StatementFacts},
     fingerprint::{Scan, fingerprint},
     scan::{LexMode, Lexer, Token},
@@ -107,7 +108,7 @@ impl Judge {
 
     /// Facts of each statement of one reading.
     fn batch(self, tokens: Tokens<'_>) -> SmallVec<[StatementFacts; 1]> {
-        let mut statements = SmallVec::new();
+        let mut statements: SmallVec<[StatementFacts; 1]> = SmallVec::new();
         let mut lexing_changed = false;
         let mut rest = tokens;
         loop {
@@ -126,6 +127,13 @@ impl Judge {
                 break;
             }
             rest = behind;
+        }
+        if statements.len() > 1 {
+            for facts in &mut statements {
+                if facts.effect == Effect::Administration(Administration::Kill) {
+                    facts.dangers.insert(Danger::KillUnclear);
+                }
+            }
         }
         statements
     }

@@ -43,6 +43,7 @@ mod fingerprint;
 mod functions;
 mod hint;
 mod judge;
+mod kill;
 mod parse;
 mod scan;
 mod tables;
@@ -59,6 +60,7 @@ pub use self::{
     fingerprint::{Scan, fingerprint},
     hint::{HINT_BYTES_MAX, Hint, HintWord},
     judge::{READINGS_MARKS_MAX, STATEMENTS_MAX, TOKENS_MAX, facts},
+    kill::{Kill, KillEnds, KillVictim},
     parse::{
         CHAIN_TERMS_MAX, JOINS_MAX, NESTING_MAX, PARSED_BYTES_MAX, PARSED_TOKENS_MAX, SET_OPERATIONS_MAX,
     },

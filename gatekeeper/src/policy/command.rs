@@ -68,6 +68,8 @@ fn open(code: CommandCode) -> Open {
         | CommandCode::CHANGE_USER
         | CommandCode::RESET_CONNECTION
         | CommandCode::SET_OPTION
+        // whom it may reach is bounded as KILL's is
+        | CommandCode::PROCESS_KILL
         // judged when it was prepared
         | CommandCode::STMT_EXECUTE
         | CommandCode::STMT_BULK_EXECUTE
@@ -75,9 +77,7 @@ fn open(code: CommandCode) -> Open {
         | CommandCode::STMT_FETCH
         | CommandCode::STMT_RESET
         | CommandCode::STMT_CLOSE => Open::Everybody,
-        CommandCode::REFRESH | CommandCode::SHUTDOWN | CommandCode::PROCESS_KILL | CommandCode::DEBUG => {
-            Open::WithoutPolicy
-        }
+        CommandCode::REFRESH | CommandCode::SHUTDOWN | CommandCode::DEBUG => Open::WithoutPolicy,
         CommandCode::BINLOG_DUMP
         | CommandCode::BINLOG_DUMP_GTID
         | CommandCode::REGISTER_SLAVE

@@ -22,6 +22,8 @@ pub enum Rule {
     DeleteWithoutWhere,
     /// `DELETE` whose `WHERE` is true whatever a row holds.
     DeleteWhereConstant,
+    /// KILL of which nobody can say whom it hits.
+    KillUnclear,
     /// What cannot be understood cannot be judged.
     Unparsed,
     /// A change of what the server reports of the session, in a program, a batch or a text inside the text: by those
@@ -39,13 +41,14 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule there is.
-    pub const ALL: [Rule; 12] = [
+    pub const ALL: [Rule; 13] = [
         Self::DropTable,
         Self::DropSchema,
         Self::ReplaceTable,
         Self::Truncate,
         Self::DeleteWithoutWhere,
         Self::DeleteWhereConstant,
+        Self::KillUnclear,
         Self::Unparsed,
         Self::SessionTracking,
         Self::UnknownReading,
@@ -63,6 +66,7 @@ impl Rule {
             Self::Truncate => "truncate",
             Self::DeleteWithoutWhere => "delete-without-where",
             Self::DeleteWhereConstant => "delete-where-constant",
+            Self::KillUnclear => "kill-unclear",
             Self::Unparsed => "unparsed",
             Self::SessionTracking => "session-tracking",
             Self::UnknownReading => "unknown-reading",
@@ -81,6 +85,7 @@ impl Rule {
             Self::Truncate => "TRUNCATE removes all rows and cannot be undone",
             Self::DeleteWithoutWhere => "DELETE without WHERE removes all rows",
             Self::DeleteWhereConstant => "this DELETE's WHERE can be true whatever a row holds",
+            Self::KillUnclear => "nobody can say whom this KILL would hit",
             Self::Unparsed => "the statement could not be understood",
             Self::SessionTracking => {
                 "session_track_schema and session_track_system_variables cannot be followed in a program or a batch"
@@ -107,6 +112,9 @@ impl Rule {
             }
             Self::DeleteWhereConstant => {
                 "compare a column in the WHERE clause, or ask an administrator for a user with policy = \"off\""
+            }
+            Self::KillUnclear => {
+                "use KILL [CONNECTION | QUERY] with a connection's number, alone in its text, or ask an administrator for a user with policy = \"off\""
             }
             Self::Unparsed => {
                 "write it more simply, one statement at a time, or ask an administrator for a user with policy = \"off\""

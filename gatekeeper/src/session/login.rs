@@ -22,7 +22,7 @@ use super::{Flow, Link, Session, Who};
 use crate::audit::{self, Subject};
 use crate::gate::{ConnectionId, Gate};
 use crate::metrics::ErrorKind;
-use crate::policy::Profile;
+use crate::policy::{self, Profile};
 
 /// Logs one connection in. Whoever fails has been told why, and is counted.
 pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Session, Permit)> {
@@ -42,7 +42,8 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
         turn_away(&mut stream, &ServerError::too_many_connections()).await;
         return None;
     };
-    let connection_id = gate.ids.next();
+    let own_id = gate.ids.next();
+    let connection_id = own_id.id();
     let Some(greeting) = gate.greeting(connection_id) else {
         gate.metrics.error(ErrorKind::ProxyUnreachable);
         turn_away(&mut stream, &ServerError::cannot_connect("the database server")).await;
@@ -70,6 +71,7 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
     };
     let who = Who {
         connection_id,
+        _own_id: own_id,
         nonce: greeting.nonce,
         user,
         host,
@@ -77,6 +79,7 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
     };
     let database = response.database.clone();
     let identity = who.identity(
+        gate,
         database,
         response.capabilities,
         response.collation,
@@ -171,6 +174,7 @@ impl Session {
         self.who.user = user;
         let [collation, _] = change.collation.unwrap_or_default().to_le_bytes();
         let identity = self.who.identity(
+            &self.gate,
             change.database.clone(),
             self.capabilities,
             collation,
@@ -229,6 +233,7 @@ impl Who {
 
     fn identity(
         &self,
+        gate: &Gate,
         database: Option<Vec<u8>>,
         capabilities: Capabilities,
         collation: u8,
@@ -242,6 +247,8 @@ impl Who {
             attributes,
             client_address: self.host.clone(),
             client_tls: self.tls.clone(),
+            connection: Some(gate.ids.on_hop(self.connection_id)),
+            kill: policy::kill_reach(self.user.policy()),
         }
     }
 }

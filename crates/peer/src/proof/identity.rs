@@ -9,9 +9,46 @@ use super::{PLUGIN, mac};
 const NONCE: &[u8] = b"_gatekeeper_nonce";
 const CLIENT_ADDRESS: &[u8] = b"_client_address";
 const CLIENT_TLS: &[u8] = b"_client_tls";
+const CONNECTION: &[u8] = b"_gatekeeper_connection";
+const KILL: &[u8] = b"_gatekeeper_kill";
+/// The value of [`KILL`] that lifts its bound; without it there is one.
+const KILL_ANYTHING: &[u8] = b"anything";
 
 /// Names that begin so are ours: a client's own attributes of such names are dropped.
 const RESERVED: [&[u8]; 3] = [b"_gatekeeper", CLIENT_ADDRESS, CLIENT_TLS];
+
+/// The number that a client was greeted with, and by whom: two gatekeepers may give out the same numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct HopConnection {
+    /// Drawn at random by each gatekeeper process at its start.
+    pub gatekeeper: u64,
+    /// The connection id of the client's greeting. It stays when COM_CHANGE_USER opens a new hop.
+    pub id: u32,
+}
+
+impl HopConnection {
+    fn encode(self) -> Vec<u8> {
+        format!("{:016x}-{}", self.gatekeeper, self.id).into_bytes()
+    }
+
+    fn decode(text: &[u8]) -> Option<Self> {
+        let (gatekeeper, id) = std::str::from_utf8(text).ok()?.split_once('-')?;
+        Some(Self {
+            gatekeeper: u64::from_str_radix(gatekeeper, 16).ok()?,
+            id: id.parse().ok()?,
+        })
+    }
+}
+
+/// What a client may name in a KILL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum KillReach {
+    /// Connections of clients, by their own numbers: every other number is unknown.
+    #[default]
+    Sessions,
+    /// Any thread of the server.
+    Anything,
+}
 
 /// A client that the gatekeeper has let in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,16 +67,26 @@ pub struct HopIdentity {
     pub client_address: String,
     /// The client's TLS version and cipher.
     pub client_tls: Option<String>,
+    /// The client's connection, as its greeting has it; none when the other end does not say.
+    pub connection: Option<HopConnection>,
+    /// What the client may kill.
+    pub kill: KillReach,
 }
 
 impl HopIdentity {
     /// All attributes: ours first, for the client's own are cut when they are too many.
     fn all_attributes(&self, nonce: Nonce) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut all = Vec::with_capacity(self.attributes.len() + 3);
+        let mut all = Vec::with_capacity(self.attributes.len() + 5);
         all.push((NONCE.to_vec(), mac::hexadecimal(&nonce.0).into_bytes()));
         all.push((CLIENT_ADDRESS.to_vec(), self.client_address.clone().into_bytes()));
         if let Some(tls) = &self.client_tls {
             all.push((CLIENT_TLS.to_vec(), tls.clone().into_bytes()));
+        }
+        if let Some(connection) = self.connection {
+            all.push((CONNECTION.to_vec(), connection.encode()));
+        }
+        if self.kill == KillReach::Anything {
+            all.push((KILL.to_vec(), KILL_ANYTHING.to_vec()));
         }
         all.extend(
             self.attributes
@@ -96,9 +143,15 @@ impl HopIdentity {
         collation: u8,
         attributes: Vec<(Vec<u8>, Vec<u8>)>,
     ) -> Self {
-        let text = |wanted: &[u8]| {
+        let bytes = |wanted: &[u8]| {
             let found = attributes.iter().find(|(name, _)| name == wanted);
-            found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+            found.map(|(_, value)| value.as_slice())
+        };
+        let text = |wanted: &[u8]| bytes(wanted).map(|value| String::from_utf8_lossy(value).into_owned());
+        let connection = bytes(CONNECTION).and_then(HopConnection::decode);
+        let kill = match bytes(KILL) {
+            Some(KILL_ANYTHING) => KillReach::Anything,
+            _ => KillReach::Sessions,
         };
         let (client_address, client_tls) = (text(CLIENT_ADDRESS).unwrap_or_default(), text(CLIENT_TLS));
         let attributes = attributes
@@ -113,6 +166,8 @@ impl HopIdentity {
             attributes,
             client_address,
             client_tls,
+            connection,
+            kill,
         }
     }
 }

@@ -54,9 +54,15 @@ fn identity() -> HopIdentity {
             (b"program_name".to_vec(), b"mysql".to_vec()),
             (b"_client_address".to_vec(), b"127.0.0.1".to_vec()),
             (b"_gatekeeper_nonce".to_vec(), b"00".to_vec()),
+            (b"_gatekeeper_kill".to_vec(), b"anything".to_vec()),
         ],
         client_address: "192.0.2.7:50123".to_owned(),
         client_tls: Some("TLSv1.3 TLS13_AES_256_GCM_SHA384".to_owned()),
+        connection: Some(HopConnection {
+            gatekeeper: 0x0123_4567_89ab_cdef,
+            id: 0x4100_0007,
+        }),
+        kill: KillReach::Anything,
     }
 }
 
@@ -101,6 +107,7 @@ fn assert_arrived(result: (Result<HopIdentity, LoginError>, Result<HopLogin, Con
         (&seen.client_address, &seen.client_tls),
         (&sent.client_address, &sent.client_tls)
     );
+    assert_eq!((seen.connection, seen.kill), (sent.connection, sent.kill));
     assert_eq!(
         seen.attributes,
         sent.attributes[..1],

@@ -1,8 +1,10 @@
 //! Statements about the server, its accounts and its replication, by their first word.
 
 use crate::{
+    danger::Danger,
     effect::{Administration, Effect},
     facts::StatementFacts,
+    kill,
     tokens::Tokens,
 };
 
@@ -21,5 +23,8 @@ pub(super) fn judge(first: &str, tokens: Tokens<'_>, facts: &mut StatementFacts)
     if tokens.len() > 1 || matches!(kind, Administration::Server) {
         facts.effect = Effect::Administration(kind);
         facts.implicit_commit = !matches!(kind, Administration::Kill);
+        if matches!(kind, Administration::Kill) && !kill::is_clear(tokens) {
+            facts.dangers.insert(Danger::KillUnclear);
+        }
     }
 }

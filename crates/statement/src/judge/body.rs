@@ -34,6 +34,8 @@ pub(super) fn judge(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFacts
             "PREPARE" if tokens.is_name(at + 1) && !is_deallocation(tokens, at) => {
                 dynamic(judge, tokens, at, facts);
             }
+            // a reserved word: nothing else can be called so without quotes
+            "KILL" => facts.dangers.insert(Danger::KillUnclear),
             "EXECUTE" if tokens.is(at + 1, "IMMEDIATE") => dynamic(judge, tokens, at, facts),
             _ => {}
         }

@@ -2,7 +2,8 @@
 
 use super::Judge;
 use crate::{
-    effect::{Cause, Effect, SessionChange},
+    danger::Danger,
+    effect::{Administration, Cause, Effect, SessionChange},
     facts::{Facts, StatementFacts},
     scan::TokenKind,
     tokens::Tokens,
@@ -59,6 +60,9 @@ fn adopt(inner: &Facts, facts: &mut StatementFacts) {
     for statement in inner.statements() {
         facts.needs = facts.needs.union(statement.needs);
         facts.dangers |= statement.dangers;
+        if statement.effect == Effect::Administration(Administration::Kill) {
+            facts.dangers.insert(Danger::KillUnclear);
+        }
         facts.tables.extend(statement.tables.clone());
         facts.creates_temporary_table |= statement.creates_temporary_table;
         facts.implicit_commit |= statement.implicit_commit;
