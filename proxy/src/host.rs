@@ -7,6 +7,7 @@ use daemon::drain::Drain;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::session_registry::SessionRegistry;
 
 /// The shared bundle.
 pub struct Host {
@@ -14,6 +15,8 @@ pub struct Host {
     pub config: Config,
     /// The nodes, watched in the background.
     pub cluster: Arc<Cluster>,
+    /// The sessions that live now.
+    pub sessions: Arc<SessionRegistry>,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the process is about to end.

@@ -22,6 +22,7 @@ pub mod metrics;
 pub mod route;
 pub mod serve;
 pub mod session;
+pub mod session_registry;
 pub mod session_variables;
 pub mod strategy;
 pub mod transaction;

@@ -92,6 +92,7 @@ async fn serve(config: Config, numbers: telemetry::Metrics, shards: Arc<Shards>)
     let host = Arc::new(Host {
         metrics: Metrics::new(&config.nodes),
         cluster: Arc::clone(&cluster),
+        sessions: Arc::default(),
         drain: drain.clone(),
         tls,
         config,

@@ -9,6 +9,7 @@
 
 mod execute;
 mod framing;
+mod kill;
 mod link;
 mod login;
 mod prepared;
@@ -26,6 +27,7 @@ use daemon::drain::Started;
 use daemon::listener::Accepted;
 use peer::chunk::Chunk;
 use peer::inbox::{Command, Inbox, InboxError};
+use peer::proof::KillReach;
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
 use wire::command::CommandCode;
@@ -40,6 +42,7 @@ use self::trackers::Held;
 use crate::accounts::Account;
 use crate::host::Host;
 use crate::metrics::ErrorKind;
+use crate::session_registry::Registered;
 use crate::strategy::Strategy;
 
 /// Serves one connection until it ends. Nothing that goes wrong here concerns anybody else.
@@ -69,6 +72,10 @@ struct Session {
     /// What both ends agreed on; the links to the nodes have the same.
     capabilities: Capabilities,
     account: Arc<Account>,
+    /// What its KILL may name.
+    kill_reach: KillReach,
+    /// Its place among all sessions.
+    registered: Registered,
     collation: u8,
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
     manager: Link,
@@ -154,6 +161,7 @@ impl Session {
                 }
                 self.on_manager(&mut command, Shape::Verdict, None).await
             }
+            CommandCode::PROCESS_KILL => Box::pin(self.kill_by_command(command)).await,
             CommandCode::RESET_CONNECTION => Box::pin(self.reset(command)).await,
             // these replies are not those of a session; the gatekeeper never lets them come here
             CommandCode::CHANGE_USER

@@ -17,10 +17,21 @@ mod identity;
 mod mac;
 mod secret;
 
+use wire::ServerError;
+
 pub use self::accept::{HopAccepted, Pending, accept};
 pub use self::connect::{HopLogin, connect};
 pub use self::identity::{HopConnection, HopIdentity, KillReach};
 pub use self::secret::{SECRET_BYTES_MIN, Secret, SecretError};
+
+/// An error that only the hop knows: the session was killed, and its client is to see the end and nothing else, as a
+/// server does it. No server has this number.
+pub const KILLED: u16 = 0xff10;
+
+/// The packet of [`KILLED`].
+pub fn killed() -> ServerError {
+    ServerError::new(KILLED, b"70100", "Connection was killed")
+}
 
 /// The plugin's name in greeting and response.
 pub const PLUGIN: &[u8] = b"gatekeeper_proof";

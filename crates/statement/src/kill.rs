@@ -91,14 +91,24 @@ impl Kill {
     }
 }
 
-/// Whether a KILL says which connection it means in a way that can be followed.
+/// Whether a KILL says which connection it means in a way that can be followed. The tokens may be those of a
+/// fingerprint, where a number is a `?`.
 pub(crate) fn is_clear(tokens: Tokens<'_>) -> bool {
     parts(tokens).is_some_and(|(ends, operand)| {
-        matches!(
-            victim(ends, operand),
-            KillVictim::Number(_) | KillVictim::Parameter | KillVictim::Expression
-        )
+        let is_value = |at| operand.kind(at) == Some(TokenKind::Placeholder) || has_no_effect(operand, at);
+        match victim(ends, operand) {
+            KillVictim::Number(_) | KillVictim::Parameter | KillVictim::Expression => true,
+            KillVictim::User(_) => false,
+            KillVictim::Unclear => {
+                operand.len() > 0 && !is_query_id(ends, operand) && (0..operand.len()).all(is_value)
+            }
+        }
     })
+}
+
+/// `KILL QUERY ID 7` is another statement than `KILL QUERY 7`.
+fn is_query_id(ends: KillEnds, operand: Tokens<'_>) -> bool {
+    ends == KillEnds::Query && operand.is(0, "ID")
 }
 
 fn parts(tokens: Tokens<'_>) -> Option<(KillEnds, Tokens<'_>)> {
@@ -134,9 +144,10 @@ fn victim(ends: KillEnds, operand: Tokens<'_>) -> KillVictim {
             _ => {}
         }
     }
-    // `KILL QUERY ID 7` is another statement than `KILL QUERY 7`
-    let another = ends == KillEnds::Query && operand.is(0, "ID");
-    if operand.len() > 0 && !another && (0..operand.len()).all(|at| has_no_effect(operand, at)) {
+    if operand.len() > 0
+        && !is_query_id(ends, operand)
+        && (0..operand.len()).all(|at| has_no_effect(operand, at))
+    {
         KillVictim::Expression
     } else {
         KillVictim::Unclear
@@ -170,9 +181,11 @@ fn has_no_effect(tokens: Tokens<'_>, at: usize) -> bool {
                 && tokens.kind(at - 1) == Some(TokenKind::Dot)
                 && tokens.kind(at - 2) == Some(TokenKind::SystemVariable);
             let calls = tokens.kind(at + 1) == Some(TokenKind::Open);
-            of_variable && !calls
-                || tokens.is_any(at, &["DIV", "MOD", "NULL", "TRUE", "FALSE"]) && !calls
-                || tokens.is(at, "CONNECTION_ID") && calls
+            if calls {
+                tokens.is(at, "CONNECTION_ID")
+            } else {
+                of_variable || tokens.is_any(at, &["DIV", "MOD", "NULL", "TRUE", "FALSE"])
+            }
         }
         Some(
             TokenKind::Quoted

@@ -101,6 +101,11 @@ impl ServerError {
         )
     }
 
+    /// 1317: stopped by KILL QUERY, in the server's own words.
+    pub fn query_interrupted() -> Self {
+        Self::new(1317, b"70100", "Query execution was interrupted")
+    }
+
     /// 1429: the next hop cannot be reached; nothing was sent.
     ///
     /// Not 2003: numbers from 2000 to 2999 are the clients' own, and MariaDB's library takes a packet with

@@ -43,7 +43,7 @@ impl Session {
                     .relay(&mut hop.stream, client, &mut progress, &mut watch, &mut moved)
                     .await?;
                 if ended != Ended::Upload {
-                    return Ok(());
+                    return Ok(ended);
                 }
                 match relay::upload(&mut self.inbox, &mut self.client, &mut hop.stream).await {
                     Ok(()) => progress.upload_sent(),
@@ -61,7 +61,9 @@ impl Session {
         self.gate.metrics.client_sent(moved.bytes);
         self.gate.metrics.statement_took(begun.elapsed());
         match relayed {
-            Ok(()) => Flow::Continue,
+            // killed: there is nothing more to say
+            Ok(Ended::Withheld) => Flow::End,
+            Ok(Ended::Done | Ended::Upload) => Flow::Continue,
             Err(error) => self.relay_failed(&error, moved).await,
         }
     }

@@ -33,6 +33,7 @@ impl Observer for Watch<'_> {
                 }
             }
             Control::Eof(status) => self.status = Some(status),
+            Control::Err(peer::proof::KILLED) => return Edit::Withhold,
             Control::Err(code) => self.error = Some(code),
             Control::LocalInfile | Control::ColumnCount(_) | Control::Prepared(_) | Control::Report => {}
         }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use peer::inbox::Command;
+use peer::proof::KillReach;
 use peer::relay::{Moved, RelayError};
 use statement::Facts;
 use wire::ServerError;
 use wire::command::{self, CommandCode, Execute, STATEMENT_ID_OFFSET};
 use wire::reply::Shape;
 
+use super::kill::is_kill;
 use super::link::Verdict;
 use super::prepared::Prepared;
 use super::query::{blank_hint, hint};
@@ -42,8 +44,10 @@ impl Session {
         let (facts, scan) = crate::facts::of(text, self.state.mode);
         let hint = hint(&scan);
         blank_hint(&mut command, 1, &scan);
-        let kept = facts
-            .is_surely_read()
+        if self.may_not_kill_so(&facts) {
+            return self.refuse_unclear_kill().await;
+        }
+        let kept = (facts.is_surely_read() || is_kill(&facts))
             .then(|| command.payload().get(1..).unwrap_or_default().into());
         let ended = self.on_manager_run(&mut command, Shape::Prepare, None).await;
         let Some(prepared) = ended.prepared else {
@@ -85,6 +89,13 @@ impl Session {
             cursor: false,
             long_data: prepared.long_data,
         };
+        if is_kill(&facts) {
+            let execute = Execute::decode(command.payload(), prepared.parameters, self.capabilities);
+            if let Ok(Some(types)) = execute.map(|execute| execute.own_types) {
+                prepared.types = Some(types.into());
+            }
+            return Box::pin(self.kill_by_execution(command, id)).await;
+        }
         let (mut types_before, mut copy) = (None, false);
         if prepared.text.is_some() {
             let Ok(execute) = Execute::decode(command.payload(), prepared.parameters, self.capabilities)
@@ -137,6 +148,7 @@ impl Session {
     async fn execute_routed(&mut self, mut command: Command, id: u32, facts: &Facts, needs: Needs) -> Flow {
         let mut route = self.route(facts, needs);
         if route.role == Role::Worker {
+            let reading = self.registered.begin_reading(route.target);
             match Box::pin(self.prepare_on_worker(route.target, id)).await {
                 Some(worker_id) => {
                     let manager_id = statement_number(&command);
@@ -146,7 +158,13 @@ impl Session {
                         .run_or(&mut command, Shape::Results, facts, route, back)
                         .await;
                 }
-                None => route = self.retried(route),
+                None => {
+                    self.registered.end_reading();
+                    if self.registered.is_stopped(reading) {
+                        return self.refuse(&ServerError::query_interrupted()).await;
+                    }
+                    route = self.retried(route);
+                }
             }
         }
         self.run(&mut command, Shape::Results, facts, route).await
@@ -191,6 +209,9 @@ impl Session {
         else {
             return self.on_manager(&mut command, Shape::Results, None).await;
         };
+        if is_kill(&prepared.facts) && self.kill_reach == KillReach::Sessions {
+            return self.refuse_unclear_kill().await; // no server runs it so; were one to, nobody would check its numbers
+        }
         let needs = Needs {
             hint: prepared.hint,
             cursor: prepared.cursor,

@@ -21,6 +21,7 @@ use super::trackers::{VALUES, Values};
 use crate::accounts::Account;
 use crate::cluster::{Node, NodeId, Role};
 use crate::metrics::GaugeGuard;
+use crate::session_registry::{Registered, RegisteredThread, ThreadId};
 use crate::session_variables::Version;
 
 /// What a manager's connection is told first: report every change of session state, and say now what the
@@ -52,6 +53,8 @@ pub(super) struct Link {
     pub(super) variables_version: Version,
     /// Counts the connection while it is open.
     _counted: GaugeGuard,
+    /// A KILL finds it while it is open.
+    _thread: RegisteredThread,
     /// Current schema of this connection; the manager's is the session's own.
     pub(super) schema: Vec<u8>,
     /// The session's prepared statements that are prepared here too, by the session's number.
@@ -67,6 +70,8 @@ pub(super) struct Login<'a> {
     pub(super) attributes: &'a [(Vec<u8>, Vec<u8>)],
     pub(super) timeout: Duration,
     pub(super) counted: GaugeGuard,
+    /// Where the connection's number is kept for a KILL.
+    pub(super) registered: &'a Registered,
 }
 
 /// What a fresh manager's connection said.
@@ -125,6 +130,7 @@ impl Link {
                     is_mariadb: connection.greeting.is_mariadb(),
                     variables_version: Version::default(),
                     _counted: login.counted,
+                    _thread: login.registered.opened(id, ThreadId(connection.connection_id)),
                     schema: login.schema.to_vec(),
                     statements: HashMap::default(),
                 },
@@ -198,9 +204,10 @@ impl Link {
         self.read_verdict().await
     }
 
-    async fn ask(&mut self, sql: &str) -> Result<(), ConnectError> {
+    async fn ask(&mut self, sql: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), ConnectError> {
+        let sql = sql.as_ref();
         let mut packet = Vec::with_capacity(sql.len() + 8);
-        encode_query(sql.as_bytes(), self.capabilities, &mut packet);
+        encode_query(sql, self.capabilities, &mut packet);
         self.stream.write_all(&packet).await?;
         self.stream.flush().await?;
         Ok(())
@@ -235,13 +242,19 @@ impl Link {
     }
 
     /// The single text value of a statement of our own; none when it is NULL or failed.
-    pub(super) async fn value(&mut self, sql: &str) -> Result<Option<Vec<u8>>, ConnectError> {
+    pub(super) async fn value(
+        &mut self,
+        sql: &(impl AsRef<[u8]> + ?Sized),
+    ) -> Result<Option<Vec<u8>>, ConnectError> {
         let row = self.row(sql).await?;
         Ok(row.and_then(|row| row.into_iter().next().flatten()))
     }
 
     /// The first row of a statement of our own, as text; none when there is none or it failed.
-    pub(super) async fn row(&mut self, sql: &str) -> Result<Option<Vec<Option<Vec<u8>>>>, ConnectError> {
+    pub(super) async fn row(
+        &mut self,
+        sql: &(impl AsRef<[u8]> + ?Sized),
+    ) -> Result<Option<Vec<Option<Vec<u8>>>>, ConnectError> {
         self.ask(sql).await?;
         self.read_row().await
     }

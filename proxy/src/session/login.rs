@@ -23,6 +23,7 @@ use crate::accounts::Account;
 use crate::cluster::NodeFacts;
 use crate::host::Host;
 use crate::metrics::AuthFailure;
+use crate::session_registry::Registered;
 
 /// What is offered on the hop of what the nodes can do. MARIADB_CACHE_METADATA is not among it (decision 0021).
 const OFFERED: Capabilities = Capabilities(Capabilities::BOOKKEEPING_FLAGS.0 | Capabilities::ROW_FLAGS.0);
@@ -94,9 +95,10 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         identity.client_address.clone().into_bytes(),
     ));
     let schema = identity.database.clone().unwrap_or_default();
+    let registered = host.sessions.register(identity.connection, Arc::clone(&account));
     let opened = match open_manager(
         host,
-        &account,
+        (&account, &registered),
         identity.capabilities,
         identity.collation,
         &schema,
@@ -142,6 +144,8 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         inbox: Inbox::default(),
         capabilities: link.capabilities,
         account,
+        kill_reach: identity.kill,
+        registered,
         collation: identity.collation,
         attributes,
         manager: link,
@@ -155,7 +159,7 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
 
 async fn open_manager(
     host: &Host,
-    account: &Account,
+    (account, registered): (&Account, &Registered),
     capabilities: Capabilities,
     collation: u8,
     schema: &[u8],
@@ -173,6 +177,7 @@ async fn open_manager(
         attributes,
         timeout: host.config.limits.connect_timeout,
         counted: host.metrics.server_connection(manager),
+        registered,
     };
     let opened = Link::open(manager, node, login).await;
     if let Err(error) = &opened {

@@ -6,6 +6,7 @@ use wire::ServerError;
 use wire::command::Query;
 use wire::reply::Shape;
 
+use super::kill::is_kill;
 use super::run::Needs;
 use super::{Flow, Session, proxy_statement};
 use crate::route::RouteHint;
@@ -21,6 +22,12 @@ impl Session {
         let start = query.range.start;
         if let Some(Effect::Proxy(ours)) = facts.single().map(|statement| &statement.effect) {
             return self.proxy_statement(ours).await;
+        }
+        if is_kill(&facts) {
+            return Box::pin(self.kill_by_text(command, start, &facts)).await;
+        }
+        if self.may_not_kill_so(&facts) {
+            return Box::pin(self.refuse_unclear_kill()).await;
         }
         let needs = Needs {
             hint: hint(&scan),

@@ -190,10 +190,29 @@ impl Session {
         if matches!(error, RelayError::To(_)) {
             return Flow::End;
         }
+        if self.registered.is_killed() {
+            return self.end_killed(moved).await;
+        }
         tracing::warn!(%error, "lost the manager while a statement ran");
         self.host.cluster.suspect(self.manager.node);
         let outcome_unknown = facts.is_none_or(|facts| !facts.is_surely_read());
         self.lost(moved, outcome_unknown).await;
+        Flow::End
+    }
+
+    /// The session was killed while a statement ran: its client sees what a server does then, which is nothing but
+    /// the end. The gatekeeper is told so, for it could not tell this end from a proxy that is lost.
+    pub(super) async fn end_killed(&mut self, moved: Moved) -> Flow {
+        if moved.bytes == 0 || moved.at_boundary {
+            let sequence = if moved.bytes == 0 {
+                1
+            } else {
+                moved.sequence.wrapping_add(1)
+            };
+            let mut packet = Vec::new();
+            peer::proof::killed().encode(sequence, &mut packet);
+            self.answer(&packet).await;
+        }
         Flow::End
     }
 
@@ -218,7 +237,7 @@ impl Session {
     }
 
     /// Keeps where the statement ran, for PROXY SHOW ROUTE and the counters.
-    fn ran(&mut self, route: Route, begun: Instant) -> Flow {
+    pub(super) fn ran(&mut self, route: Route, begun: Instant) -> Flow {
         let elapsed = begun.elapsed();
         self.host.metrics.statement(route.target, route.reason);
         self.host.metrics.duration(route.role, elapsed);

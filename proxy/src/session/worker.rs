@@ -9,8 +9,8 @@ use peer::connect::ConnectError;
 use peer::inbox::Command;
 use peer::relay::{self, Ended, Moved, RelayError};
 use tokio::io::AsyncWriteExt;
-use wire::Capabilities;
 use wire::reply::{Progress, Shape};
+use wire::{Capabilities, ServerError};
 
 use super::link::{Link, Login, Verdict, encode_init_db, encode_query};
 use super::run::connect_error_kind;
@@ -18,6 +18,7 @@ use super::watch::WorkerWatch;
 use super::{Flow, Session};
 use crate::cluster::{Cluster, Exclusion, Health, NodeId};
 use crate::metrics::ErrorKind;
+use crate::session_registry::Reading;
 
 /// In bytes, and with a limit of its own: neither `character_set_results` nor `sql_select_limit` changes the answer.
 const READ_COLLATION: &str = "SELECT CAST(@@SESSION.collation_connection AS BINARY) LIMIT 1";
@@ -38,9 +39,40 @@ pub(super) enum OnWorker {
 impl Session {
     /// A read on a worker. Its connection is put back only when it is in a known state.
     pub(super) async fn on_worker(&mut self, node: NodeId, command: &Command, shape: Shape) -> OnWorker {
+        let reading = self.registered.begin_reading(node);
+        let ended = self.read_from(node, command, shape, reading).await;
+        self.registered.end_reading();
+        match ended {
+            OnWorker::NothingDelivered if self.registered.is_killed() => {
+                self.end_killed(Moved::default()).await;
+                OnWorker::ClientLost
+            }
+            // to run it again would undo the KILL QUERY
+            OnWorker::NothingDelivered if self.registered.is_stopped(reading) => {
+                let error = ServerError::query_interrupted();
+                match self.refuse(&error).await {
+                    Flow::Continue => OnWorker::Answered,
+                    Flow::End => OnWorker::ClientLost,
+                }
+            }
+            ended => ended,
+        }
+    }
+
+    async fn read_from(
+        &mut self,
+        node: NodeId,
+        command: &Command,
+        shape: Shape,
+        reading: Reading,
+    ) -> OnWorker {
         let Some(mut link) = self.worker(node).await else {
             return OnWorker::NothingDelivered;
         };
+        if self.registered.is_stopped(reading) {
+            self.put_back(link);
+            return OnWorker::NothingDelivered;
+        }
         if self.bring_up_to_date(&mut link, command).await.is_err() {
             return OnWorker::NothingDelivered;
         }
@@ -71,6 +103,13 @@ impl Session {
             // a worker never asks for a file: what loads data is a write
             Ok(Ended::Upload) => OnWorker::ClientLost,
             Err(RelayError::To(_)) => OnWorker::ClientLost,
+            Err(RelayError::From(_)) if self.registered.is_killed() => {
+                if moved.bytes == 0 {
+                    return OnWorker::NothingDelivered;
+                }
+                self.end_killed(moved).await;
+                OnWorker::ClientLost
+            }
             Err(RelayError::From(_) | RelayError::Protocol(_)) if moved.bytes == 0 => {
                 self.host.cluster.suspect(node);
                 OnWorker::NothingDelivered
@@ -107,6 +146,7 @@ impl Session {
             attributes: &self.attributes,
             timeout: self.host.config.limits.connect_timeout,
             counted: self.host.metrics.server_connection(node),
+            registered: &self.registered,
         };
         // seldom, and large: not a part of every session's own future
         let open = Box::pin(Link::open(node, worker, login));

@@ -13,6 +13,7 @@ mod health;
 mod hop;
 mod hostile;
 mod http;
+mod kill;
 mod login;
 mod memory;
 mod ping;

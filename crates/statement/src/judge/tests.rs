@@ -119,7 +119,7 @@ fn our_commands_are_read() {
     let Effect::Proxy(ProxyCommand::Explain(inner)) = effect("PROXY EXPLAIN DELETE FROM t") else {
         panic!("no explanation")
     };
-    assert!(inner.dangers().contains(crate::Danger::DeleteWithoutWhere));
+    assert!(inner.dangers().contains(Danger::DeleteWithoutWhere));
     assert!(of("PROXY EXPLAIN DELETE FROM t").dangers().is_empty());
 }
 
@@ -178,7 +178,7 @@ fn the_mode_decides_what_is_a_string() {
     assert!(
         facts(b"DROP TABLE \"t\"", mode)
             .dangers()
-            .contains(crate::Danger::DropTable)
+            .contains(Danger::DropTable)
     );
     // a quote inside a gbk character does not open what follows
     let gbk = LexMode {
@@ -186,7 +186,7 @@ fn the_mode_decides_what_is_a_string() {
         ..LexMode::default()
     };
     let attack = b"SELECT '\xbf\x5c'; DROP TABLE t -- '";
-    assert!(facts(attack, gbk).dangers().contains(crate::Danger::DropTable));
+    assert!(facts(attack, gbk).dangers().contains(Danger::DropTable));
     let utf8 = facts(attack, LexMode::default());
     assert_eq!(utf8.unknown_cause(), None, "one string under utf8: {utf8:?}");
 }

@@ -30,6 +30,9 @@ pub struct Execute<'a> {
     fits: bool,
 }
 
+/// Of a parameter's type: the value has no sign.
+const UNSIGNED: u8 = 0x80;
+
 /// The client can read query attributes of this execution: the parameter count is in the packet.
 const PARAMETER_COUNT_AVAILABLE: u8 = 0x08;
 
@@ -103,6 +106,20 @@ impl<'a> Execute<'a> {
             typed: true,
             fits: count == usize::from(parameters),
         })
+    }
+
+    /// The value of the only parameter as an integer, as a server takes it for one: negative numbers wrap around,
+    /// NULL is zero. None when there are more parameters, attributes, or a value that is no number.
+    ///
+    /// `remembered` are the types that the client sent last.
+    pub fn sole_integer(&self, remembered: Option<&[u8]>) -> Option<u64> {
+        let [kind, flags] = *self.types.or(remembered)? else {
+            return None;
+        };
+        if self.head.last()? & 1 != 0 {
+            return Some(0);
+        }
+        super::value::integer(kind, flags & UNSIGNED != 0, self.values)
     }
 
     /// The payload for another connection: its own number of the statement, and the types always there.

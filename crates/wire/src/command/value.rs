@@ -1,5 +1,6 @@
 //! [Binary values](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_binary_resultset.html)
-//! of query attributes: only their length matters here, and it must be the server's.
+//! of query attributes: only their length matters here, and it must be the server's. Of parameters: a number where
+//! one is asked for.
 //!
 //! What a server reads over as a value is no part of the text that it runs: whoever reads over less, or more,
 //! judges another text. The lengths are those of MySQL 9.7, tried for all 256 types: five widths, and a
@@ -25,6 +26,31 @@ fn fixed(r: &mut Reader<'_>, bytes: usize) -> Result<(), DecodeError> {
     r.bytes(bytes, FIELD).map(|_| ())
 }
 
+/// A whole value as an integer; a negative one wraps around, a text must be written in digits.
+pub(super) fn integer(kind: u8, unsigned: bool, value: &[u8]) -> Option<u64> {
+    let signed = |wide: i64| wide.cast_unsigned();
+    match (kind, value) {
+        (0x06, []) => Some(0),
+        (0x01, &[byte]) if unsigned => Some(byte.into()),
+        (0x01, &[byte]) => Some(signed(byte.cast_signed().into())),
+        (0x02 | 0x0d, &[a, b]) if unsigned => Some(u16::from_le_bytes([a, b]).into()),
+        (0x02 | 0x0d, &[a, b]) => Some(signed(i16::from_le_bytes([a, b]).into())),
+        (0x03 | 0x09, &[a, b, c, d]) if unsigned => Some(u32::from_le_bytes([a, b, c, d]).into()),
+        (0x03 | 0x09, &[a, b, c, d]) => Some(signed(i32::from_le_bytes([a, b, c, d]).into())),
+        (0x08, bytes) => bytes.try_into().ok().map(u64::from_le_bytes),
+        (0x00 | 0x0f | 0x10 | 0xf5..=0xff, _) => {
+            let mut r = Reader::new(value);
+            let text = r.lenenc_bytes(INTEGER_TEXT_BYTES_MAX, FIELD).ok()?;
+            r.finish().ok()?;
+            std::str::from_utf8(text).ok()?.trim().parse().ok()
+        }
+        _ => None,
+    }
+}
+
+/// Longest text that is read as an integer, in bytes: twenty digits, a sign and blanks.
+const INTEGER_TEXT_BYTES_MAX: usize = 64;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -37,5 +63,22 @@ mod tests {
             skip(kind, &mut r).unwrap();
             assert_eq!(r.rest(), b"SELECT 1", "{kind:#04x}");
         }
+    }
+
+    #[test]
+    fn integers_of_every_width_and_sign() {
+        assert_eq!(integer(0x01, true, &[200]), Some(200));
+        assert_eq!(integer(0x01, false, &[0xff]), Some(u64::MAX));
+        assert_eq!(integer(0x02, false, &[1, 2]), Some(0x201));
+        assert_eq!(integer(0x03, true, &[7, 0, 0, 0x40]), Some(0x4000_0007));
+        assert_eq!(
+            integer(0x08, false, &[7, 0, 0, 0x40, 0, 0, 0, 0]),
+            Some(0x4000_0007)
+        );
+        assert_eq!(integer(0xfd, false, b"\x0242"), Some(42));
+        assert_eq!(integer(0xfd, false, b"\x0142"), None);
+        assert_eq!(integer(0xfd, false, b"\x02x2"), None);
+        assert_eq!(integer(0x05, false, &[0; 8]), None);
+        assert_eq!(integer(0x03, false, &[1]), None);
     }
 }
