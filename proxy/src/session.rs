@@ -10,6 +10,7 @@
 mod execute;
 mod framing;
 mod kill;
+mod leavings;
 mod link;
 mod login;
 mod prepared;
@@ -187,7 +188,7 @@ impl Session {
                 self.state.status(ready.status);
                 self.state.learn(&ready.state);
                 self.state.trackers.learn(ready.client);
-                self.state.previous = Some(self.manager.node);
+                self.state.leavings.all_on(self.manager.node);
                 let mut state = verdict.state;
                 trackers::hide(&ready.state, &mut state);
                 let ok = OkPacket {

@@ -80,6 +80,15 @@ impl Facts {
             .any(|statement| statement.needs.names_trackers || statement.needs.lists_variables)
     }
 
+    /// Whether a statement asks for what the one before the text left.
+    #[must_use]
+    #[inline]
+    pub fn follows_previous(&self) -> bool {
+        self.statements
+            .iter()
+            .any(|statement| statement.needs.follows_previous())
+    }
+
     /// Estimated memory behind this value, in bytes.
     pub(crate) fn heap_bytes(&self) -> usize {
         let tables = self
@@ -214,8 +223,16 @@ pub struct Needs {
     pub unknown_function: bool,
     /// It calls a built-in that depends on the node or the session (GET_LOCK, LAST_INSERT_ID, UUID_SHORT …).
     pub manager_function: bool,
-    /// It asks for what the previous statement left (FOUND_ROWS, ROW_COUNT, SHOW WARNINGS …).
-    pub follows_previous: bool,
+    /// It asks for FOUND_ROWS() of the previous statement.
+    pub follows_found_rows: bool,
+    /// It asks for ROW_COUNT() of the previous statement.
+    pub follows_row_count: bool,
+    /// It asks for the previous statement's warnings and errors (SHOW WARNINGS, GET DIAGNOSTICS, @@warning_count …).
+    pub follows_diagnostics: bool,
+    /// It leaves the previous statement's warnings and errors as they are (SHOW WARNINGS, GET DIAGNOSTICS).
+    pub keeps_diagnostics: bool,
+    /// It is a SHOW, a DESCRIBE or an EXPLAIN.
+    pub shows: bool,
     /// It counts rows for a later FOUND_ROWS (`SQL_CALC_FOUND_ROWS`).
     pub leaves_found_rows: bool,
     /// It reads a schema that each node keeps for itself (information_schema, performance_schema, sys, mysql).
@@ -238,13 +255,23 @@ impl Needs {
             reads_system_variables: self.reads_system_variables | other.reads_system_variables,
             unknown_function: self.unknown_function | other.unknown_function,
             manager_function: self.manager_function | other.manager_function,
-            follows_previous: self.follows_previous | other.follows_previous,
+            follows_found_rows: self.follows_found_rows | other.follows_found_rows,
+            follows_row_count: self.follows_row_count | other.follows_row_count,
+            follows_diagnostics: self.follows_diagnostics | other.follows_diagnostics,
+            keeps_diagnostics: self.keeps_diagnostics | other.keeps_diagnostics,
+            shows: self.shows | other.shows,
             leaves_found_rows: self.leaves_found_rows | other.leaves_found_rows,
             node_schema: self.node_schema | other.node_schema,
             names_trackers: self.names_trackers | other.names_trackers,
             lists_variables: self.lists_variables | other.lists_variables,
             node_state: self.node_state | other.node_state,
         }
+    }
+
+    /// Whether it asks for anything that the previous statement left.
+    #[must_use]
+    pub fn follows_previous(self) -> bool {
+        self.follows_found_rows || self.follows_row_count || self.follows_diagnostics
     }
 
     fn scope(self) -> ReadScope {
@@ -263,9 +290,6 @@ impl Needs {
         if let Some((_, reason)) = reasons.into_iter().find(|(yes, _)| *yes) {
             return ReadScope::Manager(reason);
         }
-        if self.follows_previous {
-            return ReadScope::PreviousNode;
-        }
         let reasons = [
             (self.reads_user_variables, ManagerOnly::UserVariables),
             (self.reads_system_variables, ManagerOnly::SystemVariables),
@@ -273,7 +297,11 @@ impl Needs {
             (self.node_state, ManagerOnly::NodeState),
         ];
         let found = reasons.into_iter().find(|(yes, _)| *yes);
-        found.map_or(ReadScope::AnyNode, |(_, reason)| ReadScope::Manager(reason))
+        match found {
+            Some((_, reason)) => ReadScope::Manager(reason),
+            None if self.follows_previous() => ReadScope::PreviousNode,
+            None => ReadScope::AnyNode,
+        }
     }
 }
 

@@ -50,6 +50,10 @@ impl Session {
         let kept = (facts.is_surely_read() || is_kill(&facts))
             .then(|| command.payload().get(1..).unwrap_or_default().into());
         let ended = self.on_manager_run(&mut command, Shape::Prepare, None).await;
+        let (node, is_mariadb) = (self.manager.node, self.manager.is_mariadb);
+        self.state
+            .leavings
+            .prepared(node, &facts, ended.ended, is_mariadb);
         let Some(prepared) = ended.prepared else {
             if self.state.error != Some(TOO_MANY_STATEMENTS) {
                 self.prepared.set_last(None);
@@ -283,6 +287,7 @@ impl Session {
             .and_then(|id| self.prepared.find(id))
         {
             self.prepared.remove(id);
+            self.state.leavings.forget_execution();
             if let Some(copy) = self.manager.statements.remove(&id) {
                 let mut close = Command::of_payload(command.payload().to_vec());
                 set_statement_number(&mut close, copy.to_le_bytes());

@@ -128,7 +128,7 @@ impl Session {
         let error = watch.error;
         if let Err(error) = relayed {
             let flow = self.manager_lost(&error, Moved::default(), Some(facts)).await;
-            return OnManager { flow, prepared: None };
+            return OnManager::of(flow);
         }
         let reported = match self.values().await {
             Ok(values) => {
@@ -141,11 +141,13 @@ impl Session {
             Ok(state) => state,
             Err(error) => {
                 let flow = self.manager_failed(&error).await;
-                return OnManager { flow, prepared: None };
+                return OnManager::of(flow);
             }
         };
         self.state.collation_is_stale = true;
+        self.state.leavings.all_on(self.manager.node);
         self.state.previous = Some(self.manager.node);
+        self.state.error = error;
         if error.is_none() {
             self.state.ran(facts);
         }
@@ -153,7 +155,7 @@ impl Session {
             Some(packet) => self.answer(&packet).await,
             None => self.answer(&reply).await,
         };
-        OnManager { flow, prepared: None }
+        OnManager::of(flow)
     }
 
     /// A statement of our own did not go through on the manager's connection: the session ends.
@@ -166,8 +168,14 @@ impl Session {
 
 /// Assigning a variable to itself makes the server report it. Not those whose assignment changes another one.
 fn self_assignments(facts: &Facts) -> String {
-    let mut names = vec!["sql_mode", "character_set_client", "character_set_results"];
+    let mut names = vec!["sql_mode", "character_set_client"];
     for name in trackers::assigned(facts) {
+        // by its name a set gets its default collation, which is seen in columns: only where the client did the same
+        if matches!(name, b"character_set_results" | b"character_set_client")
+            && !names.contains(&"character_set_results")
+        {
+            names.push("character_set_results");
+        }
         if let Some(name) = SessionVariables::replayed(name)
             && !name.starts_with("character_set")
             && !name.starts_with("collation")

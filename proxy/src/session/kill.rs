@@ -242,6 +242,7 @@ impl Session {
         .await;
         let error = watch.error;
         self.state.previous = Some(self.manager.node);
+        self.state.leavings.all_on(self.manager.node);
         match relayed {
             Ok(_) => Ok((reply, error)),
             Err(error) => Err(self.manager_lost(&error, Moved::default(), Some(facts)).await),

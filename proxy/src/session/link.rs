@@ -39,7 +39,7 @@ const CLEAR_WARNINGS: &str = "DO 0";
 /// What a worker's connection is told first.
 const WORKER_SETUP: &str = "SET SESSION TRANSACTION READ ONLY";
 
-/// In a new session of MySQL FOUND_ROWS() is 0 (of MariaDB 1): this makes it 0 again.
+/// In a new session FOUND_ROWS() is 0: this makes it so again.
 const NO_ROW: &str = "SELECT 1 FROM DUAL WHERE FALSE";
 
 /// A connection to a node.
@@ -171,17 +171,13 @@ impl Link {
         let ours = Values::default().ours(self.is_mariadb);
         let mut packets = Vec::with_capacity(2048);
         encode_query(VALUES.as_bytes(), self.capabilities, &mut packets);
-        if !self.is_mariadb {
-            encode_query(NO_ROW.as_bytes(), self.capabilities, &mut packets);
-        }
+        encode_query(NO_ROW.as_bytes(), self.capabilities, &mut packets);
         encode_query(manager_setup(&ours).as_bytes(), self.capabilities, &mut packets);
         self.stream.write_all(&packets).await?;
         self.stream.flush().await?;
         let row = self.read_row().await?;
         let client = row.and_then(Values::of_row).unwrap_or_default();
-        if !self.is_mariadb {
-            self.read_row().await?;
-        }
+        self.read_row().await?;
         let mut verdict = self.read_verdict().await?;
         // an operator may have made servers report more by default
         let needed = client.ours(self.is_mariadb);

@@ -9,13 +9,15 @@ use peer::inbox::Command;
 use peer::relay::{self, Ended, Moved, RelayError, UploadError};
 use statement::Facts;
 use wire::ServerError;
+use wire::command::CommandCode;
 use wire::reply::{PrepareOk, Progress, Shape};
 
+use super::link::Verdict;
 use super::proxy_statement::LastRoute;
 use super::trackers::{self, Afterwards};
 use super::watch::ManagerWatch;
 use super::worker::OnWorker;
-use super::{Flow, Session};
+use super::{Flow, Session, leavings};
 use crate::cluster::Role;
 use crate::metrics::ErrorKind;
 use crate::route::{self, Reason, Route, RouteHint, SessionView};
@@ -32,6 +34,19 @@ pub(super) struct Needs {
 pub(super) struct OnManager {
     pub(super) flow: Flow,
     pub(super) prepared: Option<PrepareOk>,
+    /// What the reply leaves.
+    pub(super) ended: leavings::Ended,
+}
+
+impl OnManager {
+    /// Ended before it began.
+    pub(super) fn of(flow: Flow) -> Self {
+        Self {
+            flow,
+            prepared: None,
+            ended: leavings::Ended::default(),
+        }
+    }
 }
 
 impl Session {
@@ -41,6 +56,7 @@ impl Session {
             hint: needs.hint,
             cursor: needs.cursor,
             long_data: needs.long_data,
+            previous_target: self.state.leavings.owner(facts),
             ..self.state.view(self.capabilities)
         };
         route::route(
@@ -76,7 +92,16 @@ impl Session {
         let mut route = route;
         if route.role == Role::Worker {
             match self.on_worker(route.target, command, shape).await {
-                OnWorker::Answered => return self.ran(route, begun),
+                OnWorker::Answered(ended) => {
+                    let is_mariadb = self.manager.is_mariadb;
+                    self.state.previous = Some(route.target);
+                    self.state
+                        .leavings
+                        .left_by(route.target, facts, ended, is_mariadb);
+                    for_manager(command);
+                    self.state.leavings.keep(facts, command.payload());
+                    return self.ran(route, begun);
+                }
                 OnWorker::ClientLost => return Flow::End,
                 OnWorker::NothingDelivered => {
                     self.host.metrics.retried_reads.increment(1);
@@ -117,14 +142,18 @@ impl Session {
         facts: Option<&Facts>,
     ) -> OnManager {
         let mut afterwards = Afterwards::Nothing;
+        let code = command.code();
         if let Some(facts) = facts {
+            if facts.follows_previous() && self.state.leavings.are_missing_on(self.manager.node, facts) {
+                Box::pin(self.leave_on_manager()).await;
+            }
             if self.needs_frame(facts) {
                 // seldom, and large: not a part of every session's own future
                 afterwards = match Box::pin(self.frame(facts)).await {
                     Ok(afterwards) => afterwards,
                     Err(error) => {
                         let flow = Box::pin(self.manager_failed(&error)).await;
-                        return OnManager { flow, prepared: None };
+                        return OnManager::of(flow);
                     }
                 };
                 if afterwards == Afterwards::Report {
@@ -135,7 +164,11 @@ impl Session {
             }
         }
         let mut moved = Moved::default();
+        let counts_instead = (!self.manager.is_mariadb() && leavings::keeps_leavings(code))
+            .then(|| self.state.leavings.warnings_elsewhere(self.manager.node))
+            .flatten();
         let mut watch = ManagerWatch::new(&mut self.state, self.capabilities);
+        watch.counts_instead = counts_instead;
         let mut progress = Progress::new(shape, self.capabilities);
         let link = &mut self.manager;
         let relayed = async {
@@ -162,9 +195,20 @@ impl Session {
         }
         .await;
         let (prepared, error) = (watch.prepared, watch.error);
+        let ended = leavings::Ended {
+            warnings: watch.warnings,
+            failed: error.is_some(),
+        };
         self.state.error = error;
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
-        self.state.previous = Some(self.manager.node);
+        let (node, is_mariadb) = (self.manager.node, self.manager.is_mariadb);
+        self.state.previous = Some(node);
+        match facts {
+            Some(facts) => self.state.leavings.left_by(node, facts, ended, is_mariadb),
+            // COM_STMT_PREPARE is left to who knows its facts
+            None if shape == Shape::Prepare => {}
+            None => self.state.leavings.commanded(node, code, ended),
+        }
         let flow = match relayed {
             Ok(()) => {
                 self.framed(afterwards);
@@ -177,7 +221,38 @@ impl Session {
             }
             Err(error) => self.manager_lost(&error, moved, facts).await,
         };
-        OnManager { flow, prepared }
+        OnManager {
+            flow,
+            prepared,
+            ended,
+        }
+    }
+
+    /// Runs the previous read again, on the manager, for what it leaves there: the next statement asks for it and cannot
+    /// run on the worker that answered. A read may run twice.
+    async fn leave_on_manager(&mut self) {
+        let payload = self.state.leavings.read();
+        if payload.is_empty() {
+            return;
+        }
+        let mut verdict = Verdict::new(self.capabilities);
+        let link = &mut self.manager;
+        // a connection that breaks here is found broken by the statement itself
+        if relay::send_payload(&mut link.stream, payload).await.is_err()
+            || link.drain(Shape::Results, &mut verdict).await.is_err()
+        {
+            return;
+        }
+        // COM_PING leaves 0 in ROW_COUNT(), as SET and its like do, and touches nothing else
+        if self.state.leavings.counts_on(link.node)
+            && relay::send_payload(&mut link.stream, &[CommandCode::PING.0])
+                .await
+                .is_ok()
+        {
+            // as above
+            let _ = link.drain(Shape::Verdict, &mut verdict).await;
+        }
+        self.state.leavings.all_on(self.manager.node);
     }
 
     /// The manager's connection broke: with it goes the session, after an error where one still fits.

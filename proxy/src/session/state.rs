@@ -5,6 +5,7 @@ use statement::{Effect, Facts, LexMode, SessionChange, VariableScope};
 use wire::reply::{self, SessionChanges};
 use wire::{Capabilities, StatusFlags};
 
+use super::leavings::Leavings;
 use super::trackers::Trackers;
 use crate::cluster::NodeId;
 use crate::route::{Pin, SessionView};
@@ -26,6 +27,8 @@ pub(super) struct SessionState {
     pub(super) error: Option<u16>,
     /// Where the last statement ran.
     pub(super) previous: Option<NodeId>,
+    /// What the previous statement left, and where.
+    pub(super) leavings: Leavings,
     /// A character set changed, and with it perhaps the collation, of which servers report nothing.
     pub(super) collation_is_stale: bool,
     /// What the client wants to be told of all this.
@@ -167,7 +170,6 @@ impl SessionState {
             pinned: self
                 .pinned
                 .or_else(|| self.variables.pinned_by().map(|_| Pin::Variable)),
-            previous_target: self.previous,
             ..SessionView::fresh(capabilities & Capabilities::ROW_FLAGS)
         }
     }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use peer::relay::{Edit, Observer};
 use wire::frame::Header;
 use wire::limits::PACKET_HEADER_BYTES;
-use wire::reply::{Control, OkPacket, PrepareOk};
+use wire::reply::{Control, EofPacket, OkPacket, PrepareOk};
 use wire::{Capabilities, StatusFlags};
 
+use super::leavings::Ended;
 use super::state::SessionState;
 
 /// Watches a reply of the manager.
@@ -17,6 +18,10 @@ pub(super) struct ManagerWatch<'a> {
     pub(super) capabilities: Capabilities,
     pub(super) prepared: Option<PrepareOk>,
     pub(super) error: Option<u16>,
+    /// Warnings that the reply counts.
+    pub(super) warnings: u16,
+    /// What it must count instead: the previous statement's, which ran on another node.
+    pub(super) counts_instead: Option<u16>,
 }
 
 impl Observer for ManagerWatch<'_> {
@@ -24,15 +29,26 @@ impl Observer for ManagerWatch<'_> {
         match control {
             Control::Ok(status) => {
                 self.state.status(status);
-                if status.has(StatusFlags::SESSION_STATE_CHANGED) {
-                    let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
-                    if let Ok(ok) = OkPacket::decode(payload, self.capabilities) {
+                let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
+                if let Ok(ok) = OkPacket::decode(payload, self.capabilities) {
+                    self.warnings = ok.warnings;
+                    if status.has(StatusFlags::SESSION_STATE_CHANGED) {
                         self.state.learn(ok.state);
-                        return self.sorted(&ok, packet);
                     }
+                    return self.edited(&ok, packet);
                 }
             }
-            Control::Eof(status) => self.state.status(status),
+            Control::Eof(status) => {
+                self.state.status(status);
+                self.warnings = eof_warnings(packet);
+                if let Some(count) = self.counts_instead.filter(|count| *count != self.warnings) {
+                    let mut packet = packet.to_vec();
+                    if let Some(place) = packet.get_mut(PACKET_HEADER_BYTES + 1..PACKET_HEADER_BYTES + 3) {
+                        place.copy_from_slice(&count.to_le_bytes());
+                    }
+                    return Edit::Replace(packet);
+                }
+            }
             Control::Err(code) => self.error = Some(code),
             Control::Prepared(prepared) => self.prepared = Some(prepared),
             Control::LocalInfile | Control::ColumnCount(_) | Control::Report => {}
@@ -49,17 +65,29 @@ impl<'a> ManagerWatch<'a> {
             capabilities,
             prepared: None,
             error: None,
+            warnings: 0,
+            counts_instead: None,
         }
     }
 
-    /// The client's part of the state apart from ours.
-    fn sorted(&self, ok: &OkPacket<'_>, packet: &[u8]) -> Edit {
-        let Some(state) = self.state.trackers.sort(ok.state) else {
+    /// The client's part of the state apart from ours, and the warnings that are its previous statement's.
+    fn edited(&self, ok: &OkPacket<'_>, packet: &[u8]) -> Edit {
+        let sorted = (!ok.state.is_empty())
+            .then(|| self.state.trackers.sort(ok.state))
+            .flatten();
+        let warnings = self.counts_instead.unwrap_or(ok.warnings);
+        if sorted.is_none() && warnings == ok.warnings {
             return Edit::Pass;
-        };
+        }
+        let state = sorted.as_deref().unwrap_or(ok.state);
         let sequence = Header::peek(packet).map_or(1, |header| header.sequence);
         let mut packet = Vec::new();
-        OkPacket { state: &state, ..*ok }.encode(self.capabilities, sequence, &mut packet);
+        OkPacket {
+            state,
+            warnings,
+            ..*ok
+        }
+        .encode(self.capabilities, sequence, &mut packet);
         Edit::Replace(packet)
     }
 }
@@ -75,10 +103,30 @@ pub(super) struct WorkerWatch<'a> {
     delivered: &'a AtomicBool,
     /// The error that was held back.
     pub(super) refusal: Option<u16>,
+    /// What the reply leaves.
+    pub(super) ended: Ended,
+    capabilities: Capabilities,
+    /// The session's transaction flags, when they are not those of a connection at rest: a worker knows of no
+    /// transaction.
+    transaction: Option<StatusFlags>,
 }
 
+/// The flags that tell of the session's transaction.
+const TRANSACTION_FLAGS: StatusFlags =
+    StatusFlags(StatusFlags::AUTOCOMMIT.0 | StatusFlags::IN_TRANS.0 | StatusFlags::IN_TRANS_READONLY.0);
+
 impl Observer for WorkerWatch<'_> {
-    fn control(&mut self, control: Control, _: &[u8]) -> Edit {
+    fn control(&mut self, control: Control, packet: &[u8]) -> Edit {
+        match control {
+            Control::Ok(_) => {
+                let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
+                let ok = OkPacket::decode(payload, self.capabilities);
+                self.ended.warnings = ok.map_or(0, |ok| ok.warnings);
+            }
+            Control::Eof(_) => self.ended.warnings = eof_warnings(packet),
+            Control::Err(_) => self.ended.failed = true,
+            Control::LocalInfile | Control::ColumnCount(_) | Control::Prepared(_) | Control::Report => {}
+        }
         if let Control::Err(code) = control
             && !self.delivered.load(Ordering::Relaxed)
             && !is_the_clients_own_end(code)
@@ -87,23 +135,67 @@ impl Observer for WorkerWatch<'_> {
             return Edit::Withhold;
         }
         self.delivered.store(true, Ordering::Relaxed);
-        Edit::Pass
+        match self.transaction {
+            Some(flags) => self.with_flags(control, packet, flags),
+            None => Edit::Pass,
+        }
     }
 }
 
 impl<'a> WorkerWatch<'a> {
     /// Of a reply of which nothing was delivered yet.
-    pub(super) fn new(delivered: &'a AtomicBool) -> Self {
+    pub(super) fn new(delivered: &'a AtomicBool, capabilities: Capabilities, session: StatusFlags) -> Self {
+        let flags = StatusFlags(session.0 & TRANSACTION_FLAGS.0);
         Self {
+            transaction: (flags != StatusFlags::AUTOCOMMIT).then_some(flags),
             delivered,
             refusal: None,
+            ended: Ended::default(),
+            capabilities,
         }
+    }
+
+    /// The packet with the session's own transaction flags.
+    fn with_flags(&self, control: Control, packet: &[u8], flags: StatusFlags) -> Edit {
+        let own = |status: StatusFlags| StatusFlags(status.0 & !TRANSACTION_FLAGS.0 | flags.0);
+        let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
+        let mut edited = Vec::new();
+        match control {
+            Control::Ok(status) => {
+                let Ok(ok) = OkPacket::decode(payload, self.capabilities) else {
+                    return Edit::Pass;
+                };
+                let sequence = Header::peek(packet).map_or(1, |header| header.sequence);
+                let status = own(status);
+                OkPacket { status, ..ok }.encode(self.capabilities, sequence, &mut edited);
+            }
+            Control::Eof(status) => {
+                edited.extend_from_slice(packet);
+                if let Some(place) = edited.get_mut(PACKET_HEADER_BYTES + 3..PACKET_HEADER_BYTES + 5) {
+                    place.copy_from_slice(&own(status).0.to_le_bytes());
+                }
+            }
+            Control::Err(_)
+            | Control::LocalInfile
+            | Control::ColumnCount(_)
+            | Control::Prepared(_)
+            | Control::Report => {
+                return Edit::Pass;
+            }
+        }
+        Edit::Replace(edited)
     }
 
     /// Whether the connection is as good as before the error.
     pub(super) fn connection_is_good(&self) -> bool {
         self.refusal.is_some_and(|code| !ends_the_connection(code))
     }
+}
+
+/// The warnings that an EOF packet counts.
+fn eof_warnings(packet: &[u8]) -> u16 {
+    let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
+    EofPacket::decode(payload).map_or(0, |eof| eof.warnings)
 }
 
 /// The statement was stopped on purpose (KILL QUERY, a time limit): to run it again would undo that.
@@ -124,12 +216,12 @@ mod tests {
     fn a_workers_error_is_held_back_until_something_was_delivered() {
         for code in [1146, 1792, 1053] {
             let delivered = AtomicBool::new(false);
-            let mut watch = WorkerWatch::new(&delivered);
+            let mut watch = WorkerWatch::new(&delivered, Capabilities::NONE, StatusFlags::AUTOCOMMIT);
             assert!(matches!(watch.control(Control::Err(code), &[]), Edit::Withhold));
             assert_eq!(watch.connection_is_good(), code != 1053);
         }
         let delivered = AtomicBool::new(false);
-        let mut watch = WorkerWatch::new(&delivered);
+        let mut watch = WorkerWatch::new(&delivered, Capabilities::NONE, StatusFlags::AUTOCOMMIT);
         assert!(matches!(watch.control(Control::ColumnCount(1), &[]), Edit::Pass));
         assert!(matches!(watch.control(Control::Err(1146), &[]), Edit::Pass));
     }
@@ -137,7 +229,7 @@ mod tests {
     #[test]
     fn a_read_that_was_stopped_is_not_run_again() {
         let delivered = AtomicBool::new(false);
-        let mut watch = WorkerWatch::new(&delivered);
+        let mut watch = WorkerWatch::new(&delivered, Capabilities::NONE, StatusFlags::AUTOCOMMIT);
         assert!(matches!(watch.control(Control::Err(1317), &[]), Edit::Pass));
     }
 }

@@ -15,7 +15,7 @@ use wire::{Capabilities, ServerError};
 use super::link::{Link, Login, Verdict, encode_init_db, encode_query};
 use super::run::connect_error_kind;
 use super::watch::WorkerWatch;
-use super::{Flow, Session};
+use super::{Flow, Session, leavings};
 use crate::cluster::{Cluster, Exclusion, Health, NodeId};
 use crate::metrics::ErrorKind;
 use crate::session_registry::Reading;
@@ -29,7 +29,7 @@ const HUNG_CHECK_INTERVAL: Duration = Duration::from_millis(250);
 /// How a read on a worker ended.
 pub(super) enum OnWorker {
     /// Its reply is home, or an error in its place.
-    Answered,
+    Answered(leavings::Ended),
     /// Nothing was delivered: it may run on the manager.
     NothingDelivered,
     /// The client cannot be answered any more.
@@ -51,7 +51,7 @@ impl Session {
             OnWorker::NothingDelivered if self.registered.is_stopped(reading) => {
                 let error = ServerError::query_interrupted();
                 match self.refuse(&error).await {
-                    Flow::Continue => OnWorker::Answered,
+                    Flow::Continue => OnWorker::Answered(leavings::Ended::default()),
                     Flow::End => OnWorker::ClientLost,
                 }
             }
@@ -77,7 +77,8 @@ impl Session {
             return OnWorker::NothingDelivered;
         }
         let delivered = AtomicBool::new(false);
-        let (mut moved, mut watch) = (Moved::default(), WorkerWatch::new(&delivered));
+        let mut moved = Moved::default();
+        let mut watch = WorkerWatch::new(&delivered, self.capabilities, self.state.status);
         let mut progress = Progress::new(shape, self.capabilities);
         let client = Some(&mut self.client);
         let relayed = tokio::select! {
@@ -88,9 +89,9 @@ impl Session {
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
         match relayed {
             Ok(Ended::Done) => {
-                self.state.previous = Some(node);
+                let ended = watch.ended;
                 self.put_back(link);
-                OnWorker::Answered
+                OnWorker::Answered(ended)
             }
             Ok(Ended::Withheld) => {
                 tracing::debug!(code = watch.refusal, "a worker answered a read with an error");
@@ -118,7 +119,7 @@ impl Session {
                 tracing::warn!(%error, "lost a worker while it sent a result");
                 self.host.cluster.suspect(node);
                 match self.lost(moved, false).await {
-                    Flow::Continue => OnWorker::Answered,
+                    Flow::Continue => OnWorker::Answered(leavings::Ended::default()),
                     Flow::End => OnWorker::ClientLost,
                 }
             }

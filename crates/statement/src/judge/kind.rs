@@ -57,7 +57,9 @@ pub(super) fn dispatch(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFa
         "GET" => {
             // GET [CURRENT] DIAGNOSTICS @a = …: reads what the last statement left
             facts.effect = Effect::Read;
-            facts.needs.follows_previous = true;
+            facts.needs.follows_diagnostics = true;
+            facts.needs.follows_row_count = true;
+            facts.needs.keeps_diagnostics = true;
             facts.needs.assigns_user_variables = true;
         }
         "SIGNAL" | "RESIGNAL" => facts.effect = Effect::Write,

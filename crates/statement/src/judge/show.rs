@@ -11,6 +11,7 @@ use crate::{
 
 pub(super) fn judge(tokens: Tokens<'_>, facts: &mut StatementFacts) {
     facts.effect = Effect::Read;
+    facts.needs.shows = true;
     // SHOW TABLES FROM mysql: the schema stands alone, without a dot behind it
     let names_node_schema = |at: usize| tokens.name(at).is_some_and(|name| is_node_schema(&name));
     facts.needs.node_schema |= (1..tokens.len()).any(names_node_schema);
@@ -28,8 +29,11 @@ pub(super) fn judge(tokens: Tokens<'_>, facts: &mut StatementFacts) {
         "TABLE" => facts.needs.node_state = true,
         "CHARACTER" if tokens.is(at + 1, "SET") => {}
         "CREATE" => created(tokens, at + 1, facts),
-        "WARNINGS" | "ERRORS" => facts.needs.follows_previous = true,
-        "COUNT" => facts.needs.follows_previous = true,
+        // COUNT(*) WARNINGS
+        "WARNINGS" | "ERRORS" | "COUNT" => {
+            facts.needs.follows_diagnostics = true;
+            facts.needs.keeps_diagnostics = true;
+        }
         "FUNCTION" | "PROCEDURE" | "PACKAGE" => facts.needs.node_state = !tokens.holds("STATUS"),
         "" => facts.effect = Effect::Unknown(Cause::Kind),
         "VARIABLES" => {
@@ -63,6 +67,7 @@ fn created(tokens: Tokens<'_>, at: usize, facts: &mut StatementFacts) {
 
 /// `EXPLAIN`, `DESCRIBE`, `ANALYZE` of a table or of a statement.
 pub(super) fn explain(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFacts) {
+    facts.needs.shows = true;
     let mut runs = tokens.is(0, "ANALYZE");
     let mut at = 1;
     loop {

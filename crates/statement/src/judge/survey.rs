@@ -97,7 +97,8 @@ fn call(tokens: Tokens<'_>, at: usize, behind_dot: bool, needs: &mut Needs) {
     match class {
         FunctionClass::Pure | FunctionClass::Keyword => {}
         FunctionClass::Manager => needs.manager_function = true,
-        FunctionClass::Previous => needs.follows_previous = true,
+        FunctionClass::Previous if tokens.is(at, "FOUND_ROWS") => needs.follows_found_rows = true,
+        FunctionClass::Previous => needs.follows_row_count = true,
         FunctionClass::Unknown => needs.unknown_function |= !names_columns(tokens, at),
     }
 }
@@ -136,7 +137,7 @@ fn system_variable(tokens: Tokens<'_>, at: usize, needs: &mut Needs) {
     if is("last_insert_id") || is("identity") {
         needs.manager_function = true;
     } else if is("warning_count") || is("error_count") {
-        needs.follows_previous = true;
+        needs.follows_diagnostics = true;
     } else {
         needs.reads_system_variables = true;
     }
