@@ -7,10 +7,12 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use wire::auth::caching_sha2::FastVerifier;
+use wire::auth::ed25519::{self, Challenge};
 use wire::auth::native_password::Verifier;
 use wire::auth::{Plugin, ServerKey};
 use wire::handshake::{
-    ChangeUser, FirstStep, Greeting, Nonce, Packet, Proof, ServerLogin, ServerStep, Transport,
+    Accepts, ChangeUser, Family, FirstStep, Greeting, Nonce, Packet, Proof, ServerLogin, ServerStep,
+    Transport,
 };
 use wire::{Capabilities, StatusFlags};
 
@@ -18,6 +20,10 @@ use wire::{Capabilities, StatusFlags};
 const PACKETS_MAX: usize = 5;
 
 const PASSWORD: &[u8] = b"a password that no input proves";
+
+const CHALLENGE: Challenge = Challenge([0x77; 32]);
+
+static SIGNED: LazyLock<ed25519::Verifier> = LazyLock::new(|| ed25519::Verifier::make(PASSWORD));
 
 static KEY: LazyLock<ServerKey> = LazyLock::new(|| ServerKey::generate().expect("a key"));
 
@@ -67,7 +73,14 @@ fn go_on(mut step: ServerStep, transport: Transport, client: &mut Client<'_>, ac
             }
             ServerStep::PublicKey(request) => request.send(KEY.public_pem()).1,
             ServerStep::Verify(proof) => match proof {
-                Proof::Nothing { .. } => return,
+                Proof::Nothing { .. } | Proof::Wrong { .. } => return,
+                Proof::Ed25519 {
+                    challenge, response, ..
+                } => {
+                    assert_eq!(challenge, CHALLENGE);
+                    assert!(!SIGNED.verify(challenge, &response));
+                    return;
+                }
                 Proof::Native { nonce, response, .. } => {
                     assert!(!Verifier::make(PASSWORD).verify(nonce, &response));
                     return;
@@ -102,7 +115,7 @@ fn go_on(mut step: ServerStep, transport: Transport, client: &mut Client<'_>, ac
 }
 
 fuzz_target!(|data: &[u8]| {
-    let [choice, rest @ ..] = data else { return };
+    let [choice, more, rest @ ..] = data else { return };
     let is = |bit: u8| choice & (1 << bit) != 0;
     let mut transport = [Transport::Plain, Transport::UnixSocket][usize::from(is(0))];
     let tls = if is(1) {
@@ -110,11 +123,24 @@ fuzz_target!(|data: &[u8]| {
     } else {
         Capabilities::NONE
     };
-    let accepts: &[Plugin] = match choice >> 2 & 3 {
-        0 => &[],
-        1 => &[Plugin::NativePassword],
-        2 => &[Plugin::CachingSha2],
-        _ => &[Plugin::NativePassword, Plugin::CachingSha2],
+    let mut plugins = Vec::new();
+    for (bit, plugin) in [(2, Plugin::NativePassword), (3, Plugin::CachingSha2)] {
+        if is(bit) {
+            plugins.push(plugin);
+        }
+    }
+    if more & 1 != 0 {
+        plugins.push(Plugin::Ed25519);
+    }
+    let accepts = Accepts {
+        plugins: &plugins,
+        challenge: CHALLENGE,
+    };
+    // a MariaDB server leaves the flag out
+    let (family, left_out) = if more & 2 != 0 {
+        (Family::Mariadb, Capabilities::LONG_PASSWORD)
+    } else {
+        (Family::Mysql, Capabilities::NONE)
     };
     let accept_fast = is(4);
     let claimed = [Plugin::NativePassword, Plugin::CachingSha2][usize::from(is(5))];
@@ -131,13 +157,13 @@ fuzz_target!(|data: &[u8]| {
             return;
         };
         client.sequence = 2;
-        if let Ok(step) = change.prove(accepts, Nonce([9; 20]), transport, 1) {
+        if let Ok(step) = change.prove(accepts, family, Nonce([9; 20]), transport, 1) {
             go_on(step, transport, &mut client, accept_fast);
         }
         return;
     }
 
-    let greeting = greeting(Capabilities::BOOKKEEPING_FLAGS | tls, claimed);
+    let greeting = greeting(Capabilities::BOOKKEEPING_FLAGS.without(left_out) | tls, claimed);
     let mut server = ServerLogin::greet(&greeting, transport, &mut Vec::new());
     loop {
         let Some(packet) = client.packet() else { return };

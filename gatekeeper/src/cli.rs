@@ -117,9 +117,14 @@ enum Policy {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum PluginChoice {
+    /// caching_sha2_password and mysql_native_password.
     Both,
     Native,
     CachingSha2,
+    /// MariaDB's client_ed25519.
+    Ed25519,
+    /// All three.
+    All,
 }
 
 impl From<Policy> for PolicyName {
@@ -137,6 +142,8 @@ impl PluginChoice {
             Self::Both => &[Plugin::CachingSha2, Plugin::NativePassword],
             Self::Native => &[Plugin::NativePassword],
             Self::CachingSha2 => &[Plugin::CachingSha2],
+            Self::Ed25519 => &[Plugin::Ed25519],
+            Self::All => &[Plugin::CachingSha2, Plugin::NativePassword, Plugin::Ed25519],
         }
     }
 }

@@ -26,7 +26,7 @@ use peer::relay::Outbox;
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
 use wire::command::CommandCode;
-use wire::handshake::Nonce;
+use wire::handshake::{Family, Nonce};
 use wire::{Capabilities, ServerError, StatusFlags};
 
 use self::client_view::ClientView;
@@ -69,6 +69,8 @@ struct Who {
     connection_id: ConnectionId,
     /// Nobody else is greeted with the number while this session lives.
     _own_id: OwnConnectionId,
+    /// Of the greeting, as the next one.
+    family: Family,
     /// Of the greeting; clients answer COM_CHANGE_USER for it too.
     nonce: Nonce,
     user: Arc<User>,

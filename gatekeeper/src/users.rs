@@ -21,10 +21,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use daemon::config_file::{self, ConfigFileError, Problems};
 use daemon::exit::{Code, Failure};
-use peer::accept::{Accounts, Credential};
+use peer::accept::{Accounts, Credential, Shape};
 use rand::Rng;
 use thiserror::Error;
-use wire::auth::{PASSWORD_BYTES_MAX, Plugin, caching_sha2, native_password};
+use wire::auth::{PASSWORD_BYTES_MAX, Plugin, caching_sha2, ed25519, native_password};
 use wire::limits::USER_NAME_BYTES_MAX;
 
 use crate::config::PolicyName;
@@ -46,6 +46,8 @@ pub struct Verifiers {
     pub native: Option<native_password::Verifier>,
     /// For `caching_sha2_password`.
     pub caching_sha2: Option<caching_sha2::Verifier>,
+    /// For MariaDB's `client_ed25519`.
+    pub ed25519: Option<ed25519::Verifier>,
 }
 
 impl Verifiers {
@@ -56,6 +58,7 @@ impl Verifiers {
             native: wanted(Plugin::NativePassword).then(|| native_password::Verifier::make(password)),
             caching_sha2: wanted(Plugin::CachingSha2)
                 .then(|| caching_sha2::Verifier::make(password, rand::rng().random())),
+            ed25519: wanted(Plugin::Ed25519).then(|| ed25519::Verifier::make(password)),
         }
     }
 }
@@ -64,6 +67,8 @@ impl Verifiers {
 #[derive(Debug)]
 pub struct Users {
     by_name: HashMap<Box<[u8]>, Arc<User>>,
+    /// Against what somebody else proves a password: of the shape that most users have.
+    decoy: Arc<Credential>,
 }
 
 /// The users file is of no use.
@@ -123,7 +128,8 @@ impl Users {
             }
         }
         problems.finish()?;
-        Ok(Self { by_name })
+        let decoy = Arc::new(Credential::decoy(usual_shape(by_name.values())));
+        Ok(Self { by_name, decoy })
     }
 
     /// The user of that name, as the client sent it.
@@ -135,6 +141,19 @@ impl Users {
     pub fn count(&self) -> usize {
         self.by_name.len()
     }
+}
+
+/// The shape that most users have, so that a stranger's name is answered as theirs are, and as slowly.
+fn usual_shape<'a>(users: impl Iterator<Item = &'a Arc<User>>) -> Shape {
+    let mut counts: HashMap<Shape, usize> = HashMap::new();
+    for user in users {
+        *counts.entry(user.credential().shape()).or_default() += 1;
+    }
+    // of several the same one after each reading: the slowest
+    let rank =
+        |(shape, count): &(Shape, usize)| (*count, shape.caching_sha2_rounds, shape.native, shape.ed25519);
+    let usual = counts.into_iter().max_by_key(rank);
+    usual.map_or_else(Shape::default, |(shape, _)| shape)
 }
 
 fn check_entry(entry: raw::User, default: PolicyName, place: &str, problems: &mut Problems) -> Option<User> {
@@ -156,11 +175,15 @@ fn check_entry(entry: raw::User, default: PolicyName, place: &str, problems: &mu
             caching_sha2::Verifier::parse(text.as_bytes()),
         )
     });
-    if native.is_none() && caching_sha2.is_none() {
+    let ed25519 = entry
+        .ed25519
+        .as_deref()
+        .map(|text| problems.take(&format!("{place} ed25519"), text.parse::<ed25519::Verifier>()));
+    if native.is_none() && caching_sha2.is_none() && ed25519.is_none() {
         let way_out = "run: gatekeeper user password --file FILE NAME";
         problems.suggest(
             place,
-            "has neither native nor caching-sha2: nobody can log in",
+            "has no native, caching-sha2 or ed25519: nobody can log in",
             way_out,
         );
         return None;
@@ -168,6 +191,7 @@ fn check_entry(entry: raw::User, default: PolicyName, place: &str, problems: &mu
     let verifiers = Verifiers {
         native: native.flatten(),
         caching_sha2: caching_sha2.flatten(),
+        ed25519: ed25519.flatten(),
     };
     Some(User::new(
         entry.name,
@@ -219,6 +243,9 @@ impl UserDirectory {
                 user.keep_credential(before);
             }
         }
+        if new.decoy.shape() == old.decoy.shape() {
+            new.decoy = Arc::clone(&old.decoy);
+        }
         let count = new.count();
         self.0.current.store(Arc::new(new));
         Ok(count)
@@ -229,6 +256,10 @@ impl UserDirectory {
 impl Accounts for UserDirectory {
     fn find(&self, user: &[u8]) -> Option<Arc<Credential>> {
         self.user(user).map(|user| Arc::clone(user.credential()))
+    }
+
+    fn decoy(&self) -> Arc<Credential> {
+        Arc::clone(&self.0.current.load().decoy)
     }
 }
 

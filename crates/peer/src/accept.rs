@@ -4,7 +4,7 @@
 //! [`LoggedIn::sequence`]. A login that fails has been answered when [`LoginError`] comes back.
 //!
 //! Somebody without an account goes through the same exchange as everybody else, against a verifier that
-//! no password fits.
+//! no password fits ([`Accounts::decoy`]).
 
 mod account;
 mod hashing;
@@ -15,10 +15,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wire::ServerError;
-use wire::auth::ServerKey;
-use wire::handshake::{ChangeUser, Greeting, HandshakeResponse, Identify, Nonce, Proof, ServerStep};
+use wire::auth::ed25519::Challenge;
+use wire::auth::{Plugin, ServerKey};
+use wire::handshake::{
+    Accepts, ChangeUser, Family, Greeting, HandshakeResponse, Identify, Nonce, Proof, ServerStep,
+};
 
-pub use self::account::{Accounts, Credential};
+pub use self::account::{Accounts, Credential, Shape};
 use self::hashing::Hashing;
 pub(crate) use self::line::{Line, greet};
 pub use crate::error::{LoginError, Reason};
@@ -35,8 +38,6 @@ pub fn fresh_nonce() -> Nonce {
 pub struct Authenticator<A> {
     accounts: A,
     settings: Settings,
-    /// Against whom somebody without an account proves a password.
-    decoy: Arc<Credential>,
     hashing: Hashing,
 }
 
@@ -64,6 +65,15 @@ pub struct LoggedIn {
     pub sequence: u8,
     /// What was agreed on for TLS.
     pub tls: Option<TlsFacts>,
+    /// The info of the OK packet: what the client may check our certificate by, or nothing.
+    pub ok_info: Vec<u8>,
+}
+
+/// A password that was proved.
+struct Proved {
+    by: Plugin,
+    /// Number of the OK or ERR that follows.
+    sequence: u8,
 }
 
 impl<A: Accounts> Authenticator<A> {
@@ -72,7 +82,6 @@ impl<A: Accounts> Authenticator<A> {
         Self {
             accounts,
             settings,
-            decoy: Arc::new(Credential::decoy()),
             hashing: Hashing::default(),
         }
     }
@@ -95,7 +104,7 @@ impl<A: Accounts> Authenticator<A> {
     }
 
     /// COM_CHANGE_USER: the client proves who it is from now on; returns the number of the OK or ERR that the
-    /// caller sends. `sequence` is the command's plus one.
+    /// caller sends. `sequence` is the command's plus one. `family` is the greeting's.
     ///
     /// `nonce` is the greeting's: servers repeat it in their switch, and MariaDB's client library answers for
     /// the one that it saw first, whatever the switch says (tried with 3.3.20).
@@ -103,7 +112,7 @@ impl<A: Accounts> Authenticator<A> {
         &self,
         stream: &mut Stream,
         change: &ChangeUser,
-        nonce: Nonce,
+        (family, nonce): (Family, Nonce),
         sequence: u8,
         host: &str,
     ) -> Result<u8, LoginError> {
@@ -115,12 +124,13 @@ impl<A: Accounts> Authenticator<A> {
         };
         let exchange = Box::pin(async {
             let transport = line.stream.transport();
-            let step = change.prove(&credential.plugins(), nonce, transport, sequence)?;
+            let plugins = credential.plugins();
+            let step = change.prove(accepts(&plugins), family, nonce, transport, sequence)?;
             self.prove(&mut line, step, &credential, known, &change.user, host)
                 .await
         });
         match exchange.await {
-            Ok(sequence) => Ok(sequence),
+            Ok(proved) => Ok(proved.sequence),
             Err(error) => Err(line.tell(error, Some(&change.user)).await),
         }
     }
@@ -143,15 +153,27 @@ impl<A: Accounts> Authenticator<A> {
             deadline,
         };
         let user = identify.response.user.clone();
-        match self.prove_account(&mut line, *identify, host).await {
-            Ok((mut response, sequence)) => {
+        let (credential, known) = self.find(&user);
+        match self
+            .prove_account(&mut line, *identify, &credential, known, host)
+            .await
+        {
+            Ok((mut response, proved)) => {
                 response.capabilities = response.capabilities & greeting.capabilities;
+                let fingerprint = match &stream {
+                    Stream::Tls(_) if greeting.is_mariadb() => acceptor.map(Acceptor::fingerprint),
+                    _ => None,
+                };
+                let ok_info = fingerprint
+                    .and_then(|own| credential.certificate_proof(proved.by, greeting.nonce, own))
+                    .unwrap_or_default();
                 let tls = stream.tls_facts();
                 Ok(LoggedIn {
                     stream,
                     response,
-                    sequence,
+                    sequence: proved.sequence,
                     tls,
+                    ok_info,
                 })
             }
             Err(error) => Err(line.tell(error, Some(&user)).await),
@@ -162,26 +184,27 @@ impl<A: Accounts> Authenticator<A> {
         &self,
         line: &mut Line<'_>,
         identify: Identify,
+        credential: &Arc<Credential>,
+        known: bool,
         host: &str,
-    ) -> Result<(HandshakeResponse, u8), LoginError> {
+    ) -> Result<(HandshakeResponse, Proved), LoginError> {
         if self.settings.tls_required && !identify.transport().is_secure() {
             return Err(tls_required());
         }
         let user = identify.response.user.clone();
-        let (credential, known) = self.find(&user);
-        let (response, step) = identify.prove(&credential.plugins())?;
-        let sequence = self.prove(line, step, &credential, known, &user, host).await?;
-        Ok((response, sequence))
+        let (response, step) = identify.prove(accepts(&credential.plugins()))?;
+        let proved = self.prove(line, step, credential, known, &user, host).await?;
+        Ok((response, proved))
     }
 
     fn find(&self, user: &[u8]) -> (Arc<Credential>, bool) {
         match self.accounts.find(user) {
             Some(credential) => (credential, true),
-            None => (Arc::clone(&self.decoy), false),
+            None => (self.accounts.decoy(), false),
         }
     }
 
-    /// The exchange from the first proof to the verdict; returns the number of the verdict's packet.
+    /// The exchange from the first proof to the verdict.
     async fn prove(
         &self,
         line: &mut Line<'_>,
@@ -190,35 +213,43 @@ impl<A: Accounts> Authenticator<A> {
         known: bool,
         user: &[u8],
         host: &str,
-    ) -> Result<u8, LoginError> {
+    ) -> Result<Proved, LoginError> {
         let denied = |reason, password_used| {
             let reason = if known { reason } else { Reason::UnknownUser };
             let told = ServerError::access_denied(user, host, password_used);
             LoginError::new(reason, Some(told), "access denied")
         };
-        let (right, sequence) = loop {
+        let (right, by, sequence) = loop {
             let (bytes, state) = match step {
                 ServerStep::Send(bytes, state) => (bytes, state),
                 ServerStep::PublicKey(request) => request.send(self.settings.key.public_pem()),
                 ServerStep::Verify(Proof::Nothing { .. }) => return Err(denied(Reason::NoPassword, false)),
+                ServerStep::Verify(Proof::Wrong { .. }) => return Err(denied(Reason::WrongPassword, true)),
                 ServerStep::Verify(Proof::Native {
                     nonce,
                     response,
                     sequence,
                 }) => {
-                    break (credential.verify_native(nonce, &response), sequence);
+                    let right = credential.verify_native(nonce, &response);
+                    break (right, Plugin::NativePassword, sequence);
+                }
+                ServerStep::Verify(Proof::Ed25519 {
+                    challenge,
+                    response,
+                    sequence,
+                }) => {
+                    let right = credential.verify_ed25519(challenge, &response);
+                    break (right, Plugin::Ed25519, sequence);
                 }
                 ServerStep::Verify(Proof::Fast(proof)) if credential.verify_fast(&proof) => {
                     let (bytes, sequence) = proof.accept();
                     line.write(&bytes).await?;
-                    break (true, sequence);
+                    break (true, Plugin::CachingSha2, sequence);
                 }
                 ServerStep::Verify(Proof::Fast(proof)) => proof.full_authentication(),
                 ServerStep::Verify(Proof::Full { password, sequence }) => {
-                    break (
-                        line.wait(self.hashing.verify(credential, password)).await??,
-                        sequence,
-                    );
+                    let right = line.wait(self.hashing.verify(credential, password)).await??;
+                    break (right, Plugin::CachingSha2, sequence);
                 }
                 ServerStep::Verify(Proof::Encrypted {
                     nonce,
@@ -231,10 +262,8 @@ impl<A: Accounts> Authenticator<A> {
                         .key
                         .decrypt_password(nonce, &block)
                         .unwrap_or_default();
-                    break (
-                        line.wait(self.hashing.verify(credential, password)).await??,
-                        sequence,
-                    );
+                    let right = line.wait(self.hashing.verify(credential, password)).await??;
+                    break (right, Plugin::CachingSha2, sequence);
                 }
             };
             line.write(&bytes).await?;
@@ -247,7 +276,15 @@ impl<A: Accounts> Authenticator<A> {
         if credential.require_tls && !line.stream.is_secure() {
             return Err(tls_required());
         }
-        Ok(sequence)
+        Ok(Proved { by, sequence })
+    }
+}
+
+/// What an account can be proved by, in this login.
+fn accepts(plugins: &[Plugin]) -> Accepts<'_> {
+    Accepts {
+        plugins,
+        challenge: Challenge(rand::random()),
     }
 }
 

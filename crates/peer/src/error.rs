@@ -3,7 +3,7 @@
 use std::io;
 
 use thiserror::Error;
-use wire::handshake::HandshakeError;
+use wire::handshake::{Family, HandshakeError};
 use wire::reply::ErrPacket;
 use wire::{DecodeError, ServerError};
 
@@ -81,6 +81,8 @@ pub struct LoginError {
     pub user: Option<Vec<u8>>,
     /// The error that the client was sent; none where it cannot read one, or is gone.
     pub told: Option<ServerError>,
+    /// Whether the client reads an error as servers before 4.1 sent it.
+    pub(crate) before_4_1: bool,
     /// For the log: no secret, and nothing that the client sent but its name.
     pub detail: String,
 }
@@ -91,6 +93,7 @@ impl LoginError {
             reason,
             user: None,
             told,
+            before_4_1: false,
             detail: detail.into(),
         }
     }
@@ -131,19 +134,37 @@ impl From<HandshakeError> for LoginError {
     fn from(error: HandshakeError) -> Self {
         let detail = error.to_string();
         match error {
-            HandshakeError::PluginNotSupported => {
-                let told = ServerError::new(
-                    1251,
-                    b"08004",
-                    "Client does not support authentication protocol requested by server; consider upgrading \
-                     MySQL client",
-                );
+            HandshakeError::PluginNotSupported(family) => {
+                let told = plugin_not_supported(family);
                 Self::new(Reason::PluginNotSupported, Some(told), detail)
+            }
+            HandshakeError::OldClient { family, short } => {
+                let told = match family {
+                    Family::Mysql if short => ServerError::bad_handshake(),
+                    family => plugin_not_supported(family),
+                };
+                Self {
+                    before_4_1: true,
+                    ..Self::new(Reason::BadHandshake, Some(told), detail)
+                }
             }
             HandshakeError::Decode(error) => error.into(),
             _ => Self::new(Reason::BadHandshake, Some(ServerError::bad_handshake()), detail),
         }
     }
+}
+
+/// In the words of that family's servers.
+fn plugin_not_supported(family: Family) -> ServerError {
+    let text = match family {
+        Family::Mariadb => {
+            "Client does not support authentication protocol requested by server; consider upgrading MariaDB client"
+        }
+        Family::Mysql => {
+            "Client does not support authentication protocol requested by server; consider upgrading MySQL client"
+        }
+    };
+    ServerError::new(1251, b"08004", text)
 }
 
 /// A server does not let us in, or cannot be reached.

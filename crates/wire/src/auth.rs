@@ -1,7 +1,10 @@
-//! Proofs of a password, in both roles: `mysql_native_password` and `caching_sha2_password`.
+//! Proofs of a password, in both roles: `mysql_native_password`, `caching_sha2_password` and MariaDB's
+//! `client_ed25519`; `sha256_password` to servers only.
 
 pub mod caching_sha2;
+pub mod certificate_proof;
 mod crypt;
+pub mod ed25519;
 pub mod native_password;
 mod pem;
 mod rsa;
@@ -24,20 +27,34 @@ pub enum Plugin {
     NativePassword,
     /// `caching_sha2_password`
     CachingSha2,
+    /// `client_ed25519`
+    Ed25519,
+    /// `sha256_password`, spoken to servers only
+    Sha256Password,
 }
 
 impl Plugin {
+    /// All of them.
+    pub const ALL: [Plugin; 4] = [
+        Plugin::CachingSha2,
+        Plugin::NativePassword,
+        Plugin::Ed25519,
+        Plugin::Sha256Password,
+    ];
+
     /// The name on the wire.
     pub const fn name(self) -> &'static str {
         match self {
             Plugin::NativePassword => "mysql_native_password",
             Plugin::CachingSha2 => "caching_sha2_password",
+            Plugin::Ed25519 => "client_ed25519",
+            Plugin::Sha256Password => "sha256_password",
         }
     }
 
     /// The plugin of that name, if it is spoken here.
     pub fn from_name(name: &[u8]) -> Option<Self> {
-        [Plugin::NativePassword, Plugin::CachingSha2]
+        Self::ALL
             .into_iter()
             .find(|plugin| plugin.name().as_bytes() == name)
     }

@@ -36,9 +36,9 @@ pub use client_login::{
     AwaitVerdict, ClientDone, ClientGreeted, ClientLogin, ClientStart, ClientStep, Identity, TlsWish,
 };
 pub use greeting::{Greeting, Nonce};
-pub use packet::{HandshakeError, Packet, Transport};
+pub use packet::{Family, HandshakeError, Packet, Transport};
 pub use response::HandshakeResponse;
 pub use server_login::{
-    AwaitProof, FastProof, FirstStep, Identify, KeyRequest, Proof, ServerLogin, ServerStep,
+    Accepts, AwaitProof, FastProof, FirstStep, Identify, KeyRequest, Proof, ServerLogin, ServerStep,
 };
 pub use ssl_request::SslRequest;

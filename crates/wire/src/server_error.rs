@@ -146,7 +146,12 @@ impl ServerError {
     /// Appends the ERR packet that takes the place of a greeting: without SQLSTATE, which a client reads
     /// only once it has seen the server's capabilities.
     pub fn encode_in_place_of_greeting(&self, out: &mut Vec<u8>) {
-        crate::frame::encode_with(out, 0, |out| {
+        self.encode_without_state(0, out);
+    }
+
+    /// Appends the ERR packet as clients before 4.1 read it: without SQLSTATE.
+    pub fn encode_without_state(&self, sequence: u8, out: &mut Vec<u8>) {
+        crate::frame::encode_with(out, sequence, |out| {
             out.put_u8(ErrPacket::MARKER);
             out.put_u16(self.code);
             out.put_bytes(self.bounded_message());

@@ -2,13 +2,21 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use wire::auth::{Password, Plugin, caching_sha2, native_password};
+use wire::auth::ed25519::Challenge;
+use wire::auth::{Password, Plugin, caching_sha2, ed25519, native_password};
 use wire::handshake::{
-    AuthMoreData, AuthSwitchRequest, ChangeUser, ClientLogin, ClientStart, ClientStep, FirstStep, Greeting,
-    HandshakeResponse, Identity, Nonce, Packet, Proof, ServerLogin, ServerStep, SslRequest, TlsWish,
-    Transport,
+    Accepts, AuthMoreData, AuthSwitchRequest, ChangeUser, ClientLogin, ClientStart, ClientStep, FirstStep,
+    Greeting, HandshakeResponse, Identity, Nonce, Packet, Proof, ServerLogin, ServerStep, SslRequest,
+    TlsWish, Transport,
 };
 use wire::{Capabilities, StatusFlags};
+
+fn accepts(plugins: &[Plugin]) -> Accepts<'_> {
+    Accepts {
+        plugins,
+        challenge: Challenge([3; 32]),
+    }
+}
 
 /// A name as fields ended by a zero byte can carry it.
 fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -141,6 +149,7 @@ proptest! {
         let _ = ChangeUser::decode(&bytes, Capabilities(flags));
         let _ = caching_sha2::Verifier::parse(&bytes);
         let _ = wire::auth::encrypt_password(&bytes, Nonce([1; 20]), b"secret");
+        let _ = ed25519::Verifier::make(b"secret").verify(Challenge([1; 32]), &bytes);
         let _ = native_password::Verifier([0; 20]).verify(Nonce([1; 20]), &bytes);
     }
 
@@ -152,7 +161,7 @@ proptest! {
             vec(any::<u8>(), 0..200),
         ],
         rest in vec(vec(any::<u8>(), 0..300), 8),
-        accepts in prop::sample::subsequence(vec![Plugin::NativePassword, Plugin::CachingSha2], 1..=2),
+        plugins in prop::sample::subsequence(vec![Plugin::NativePassword, Plugin::CachingSha2, Plugin::Ed25519], 1..=3),
     ) {
         let mut sequence = 1;
         let mut number = |payload| {
@@ -163,7 +172,7 @@ proptest! {
         let mut greeted = Vec::new();
         let login = ServerLogin::greet(&greeting, Transport::UnixSocket, &mut greeted);
         let Ok(FirstStep::Identify(identify)) = login.on_packet(number(&first)) else { return Ok(()) };
-        let Ok((_, mut step)) = identify.prove(&accepts) else { return Ok(()) };
+        let Ok((_, mut step)) = identify.prove(accepts(&plugins)) else { return Ok(()) };
         let mut rounds = 0;
         for payload in &rest {
             let state = match step {
@@ -194,6 +203,8 @@ proptest! {
                 Just(encoded(|out| {
                     AuthSwitchRequest::new(b"caching_sha2_password", Nonce([7; 20])).encode(out);
                 })),
+                Just(encoded(|out| AuthSwitchRequest::new(b"sha256_password", Nonce([7; 20])).encode(out))),
+                Just(encoded(|out| AuthSwitchRequest::ed25519(Challenge([7; 32])).encode(out))),
             ],
             8,
         ),

@@ -66,11 +66,15 @@ fn list(users: &[crate::users::raw::User], out: &mut impl Write) -> io::Result<(
             Some(PolicyName::Off) => "off",
             None => "default",
         };
-        let plugins = match (&user.caching_sha2, &user.native) {
-            (Some(_), Some(_)) => "both",
-            (Some(_), None) => "caching-sha2",
-            (None, Some(_)) => "native",
-            (None, None) => "none",
+        let plugins = match (&user.caching_sha2, &user.native, &user.ed25519) {
+            (Some(_), Some(_), Some(_)) => "all",
+            (Some(_), Some(_), None) => "both",
+            (Some(_), None, Some(_)) => "caching-sha2, ed25519",
+            (Some(_), None, None) => "caching-sha2",
+            (None, Some(_), Some(_)) => "native, ed25519",
+            (None, Some(_), None) => "native",
+            (None, None, Some(_)) => "ed25519",
+            (None, None, None) => "none",
         };
         let tls = if user.require_tls { "\ttls" } else { "" };
         writeln!(out, "{}\tpolicy {policy}\tplugin {plugins}{tls}", user.name)?;

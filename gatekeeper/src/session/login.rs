@@ -54,6 +54,7 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
         response,
         sequence,
         tls,
+        ok_info,
     } = match gate.authenticator.login(stream, &greeting, &host).await {
         Ok(logged_in) => logged_in,
         Err(error) => {
@@ -72,6 +73,7 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
     let who = Who {
         connection_id,
         _own_id: own_id,
+        family: greeting.family(),
         nonce: greeting.nonce,
         user,
         host,
@@ -98,7 +100,7 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
             .zstd_level
             .map(|level| level.min(gate.config.compression.zstd_level_max.number())),
     );
-    let mut session = Session::new(gate, client, hop, who, response.capabilities, sequence).await?;
+    let mut session = Session::new(gate, client, hop, who, response.capabilities, (sequence, &ok_info)).await?;
     if let Some(compression) = compression {
         session.client = session.client.compressed_for_client(compression);
     }
@@ -113,7 +115,7 @@ impl Session {
         hop: HopLogin,
         who: Who,
         capabilities: Capabilities,
-        sequence: u8,
+        (sequence, info): (u8, &[u8]),
     ) -> Option<Self> {
         let reading = Reading::of_login(&hop.session_track);
         let status = hop.status.without(StatusFlags::SESSION_STATE_CHANGED);
@@ -121,6 +123,7 @@ impl Session {
         let state = &shown(&hop.session_track);
         OkPacket {
             state,
+            info,
             ..OkPacket::plain(status)
         }
         .encode(capabilities, sequence, &mut packet);
@@ -150,13 +153,14 @@ impl Session {
     /// it everything it held.
     pub(super) async fn change_user(&mut self, command: Command) -> Flow {
         let Ok(change) = ChangeUser::decode(command.payload(), self.capabilities) else {
-            return self.refuse(&ServerError::malformed_packet()).await;
+            return self.refuse(&ServerError::unknown_command()).await;
         };
-        let (client, nonce, host) = (&mut self.client, self.who.nonce, &self.who.host);
+        let (client, host) = (&mut self.client, &self.who.host);
+        let greeted = (self.who.family, self.who.nonce);
         let proved = self
             .gate
             .authenticator
-            .change_user(client, &change, nonce, 1, host)
+            .change_user(client, &change, greeted, 1, host)
             .await;
         let sequence = match proved {
             Ok(sequence) => sequence,

@@ -151,6 +151,7 @@ fn write_verifiers(entry: &mut Table, verifiers: &Verifiers) {
         "caching-sha2",
         verifiers.caching_sha2.as_ref().map(ToString::to_string),
     );
+    write("ed25519", verifiers.ed25519.as_ref().map(ToString::to_string));
 }
 
 /// Replaces a file in one step: a reader sees the old one or the new one. Mode 0600, and the old owner where

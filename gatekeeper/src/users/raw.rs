@@ -32,6 +32,9 @@ pub struct User {
     /// `$A$005$`, 20 printable characters of salt, 43 of digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caching_sha2: Option<String>,
+    /// 43 characters of base64, as MariaDB keeps them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ed25519: Option<String>,
 }
 
 impl User {
@@ -43,6 +46,7 @@ impl User {
             require_tls: false,
             native: verifiers.native.as_ref().map(ToString::to_string),
             caching_sha2: verifiers.caching_sha2.as_ref().map(ToString::to_string),
+            ed25519: verifiers.ed25519.as_ref().map(ToString::to_string),
         }
     }
 }

@@ -45,7 +45,7 @@ fn all_problems_of_all_entries_come_at_once() {
     .unwrap_err();
     for part in [
         "5 problems",
-        "user 1 \"a\": has neither native nor caching-sha2",
+        "user 1 \"a\": has no native, caching-sha2 or ed25519",
         "user 2 \"b\" native: expected a star and forty hexadecimal digits",
         "user 3 \"\": a name has 1 to 320 bytes",
         "user 5 \"c\": has the name of an earlier one",
@@ -71,6 +71,46 @@ fn nothing_printed_holds_a_verifier() {
 }
 
 #[test]
+fn a_mariadb_account_is_imported_as_it_is_kept() {
+    // authentication_string of CREATE USER … IDENTIFIED VIA ed25519 USING PASSWORD('secret')
+    let kept = "ZIgUREUg5PVgQ6LskhXmO+eZLS0nC8be6HPjYWR4YJY";
+    let users = checked(&format!("[[user]]\nname = \"a\"\ned25519 = \"{kept}\"\n")).unwrap();
+    let user = users.find(b"a").unwrap();
+    assert_eq!(user.credential().plugins(), [Plugin::Ed25519]);
+    let made = Verifiers::make(b"secret", &[Plugin::Ed25519]);
+    assert_eq!(user.credential().ed25519, made.ed25519);
+    let entry = raw::User::new("a", None, &made);
+    assert_eq!(entry.ed25519.as_deref(), Some(kept));
+    let shown = checked("[[user]]\nname = \"a\"\ned25519 = \"secret\"\n").unwrap_err();
+    assert!(
+        shown.contains("user 1 \"a\" ed25519: expected 43 characters"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_stranger_is_answered_as_most_users_are() {
+    let rounds = |thousands: &str| format!("$A${thousands}$0123456789abcdefghij{}", "x".repeat(43));
+    let entry = |name: &str, keys: &str| format!("[[user]]\nname = \"{name}\"\n{keys}\n");
+    let (slow, slower) = (rounds("005"), rounds("00A"));
+    let mut text = entry("a", &format!("caching-sha2 = \"{slow}\""));
+    let decoy = |text: &str| checked(text).unwrap().decoy.shape();
+    assert_eq!(decoy(&text).caching_sha2_rounds, Some(5_000));
+    assert!(!decoy(&text).native);
+    // imported from a server of today
+    for name in ["b", "c"] {
+        text += &entry(name, &format!("caching-sha2 = \"{slower}\""));
+    }
+    assert_eq!(decoy(&text).caching_sha2_rounds, Some(10_000));
+    for name in ["d", "e", "f"] {
+        text += &entry(name, &format!("native = \"{NATIVE}\""));
+    }
+    let shape = decoy(&text);
+    assert_eq!((shape.native, shape.caching_sha2_rounds), (true, None));
+    assert_eq!(decoy(""), Shape::default());
+}
+
+#[test]
 fn a_bad_file_leaves_the_good_one_in_force() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("users.toml");
@@ -81,7 +121,7 @@ fn a_bad_file_leaves_the_good_one_in_force() {
     fs::write(&path, "[[user]]\nname = \"b\"\n").unwrap();
     let message = directory.reload().unwrap_err().to_string();
     assert!(
-        message.contains("users.toml: user 1 \"b\": has neither"),
+        message.contains("users.toml: user 1 \"b\": has no native"),
         "{message}"
     );
     assert!(directory.current().find(b"a").is_some());

@@ -17,8 +17,12 @@ pub struct User {
 
 impl User {
     pub(super) fn new(name: String, policy: PolicyName, require_tls: bool, verifiers: Verifiers) -> Self {
-        let Verifiers { native, caching_sha2 } = verifiers;
-        let credential = Credential::new(native, caching_sha2, require_tls);
+        let Verifiers {
+            native,
+            caching_sha2,
+            ed25519,
+        } = verifiers;
+        let credential = Credential::new(native, caching_sha2, ed25519, require_tls);
         Self {
             name: name.into(),
             policy,
@@ -47,6 +51,7 @@ impl User {
         let (new, old) = (&self.credential, &before.credential);
         let same = new.native == old.native
             && new.caching_sha2 == old.caching_sha2
+            && new.ed25519 == old.ed25519
             && new.require_tls == old.require_tls;
         if same {
             self.credential = Arc::clone(old);

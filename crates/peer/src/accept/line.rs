@@ -108,7 +108,11 @@ impl Line<'_> {
         error.user = user.map(Vec::from);
         let Some(told) = &error.told else { return error };
         let mut bytes = Vec::new();
-        told.encode(self.sequence, &mut bytes);
+        if error.before_4_1 {
+            told.encode_without_state(self.sequence, &mut bytes);
+        } else {
+            told.encode(self.sequence, &mut bytes);
+        }
         let sent = timeout(LINGER, async {
             exchange::write(self.stream, &bytes).await?;
             self.stream.shutdown().await?;

@@ -3,7 +3,7 @@ use std::sync::LazyLock;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
-use wire::auth::{Password, Plugin, caching_sha2, native_password};
+use wire::auth::{Password, Plugin, caching_sha2, ed25519, native_password};
 use wire::handshake::{AuthSwitchRequest, HandshakeResponse};
 use wire::limits::PRE_AUTH_PACKET_BYTES_MAX;
 use wire::reply::{ErrPacket, OkPacket};
@@ -20,6 +20,12 @@ impl Accounts for Table {
     fn find(&self, user: &[u8]) -> Option<Arc<Credential>> {
         self.0.get(std::str::from_utf8(user).ok()?).cloned()
     }
+
+    fn decoy(&self) -> Arc<Credential> {
+        static DECOY: LazyLock<Arc<Credential>> =
+            LazyLock::new(|| Arc::new(Credential::decoy(Shape::default())));
+        Arc::clone(&DECOY)
+    }
 }
 
 static KEY: LazyLock<Arc<ServerKey>> = LazyLock::new(|| Arc::new(ServerKey::generate().unwrap()));
@@ -27,7 +33,12 @@ static KEY: LazyLock<Arc<ServerKey>> = LazyLock::new(|| Arc::new(ServerKey::gene
 fn credential(native: bool, sha2: bool, require_tls: bool) -> Arc<Credential> {
     let native = native.then(|| native_password::Verifier::make(b"secret"));
     let sha2 = sha2.then(|| caching_sha2::Verifier::make(b"secret", [7; 20]));
-    Arc::new(Credential::new(native, sha2, require_tls))
+    Arc::new(Credential::new(native, sha2, None, require_tls))
+}
+
+fn by_ed25519() -> Arc<Credential> {
+    let verifier = ed25519::Verifier::make(b"secret");
+    Arc::new(Credential::new(None, None, Some(verifier), false))
 }
 
 /// Accounts by the names of what they can be proved with.
@@ -38,6 +49,7 @@ fn authenticator() -> Authenticator<Table> {
         ("sha2", credential(false, true, false)),
         ("both", credential(true, true, false)),
         ("careful", credential(true, true, true)),
+        ("ed25519", by_ed25519()),
     ];
     let settings = Settings {
         key: Arc::clone(&KEY),
@@ -94,6 +106,19 @@ async fn log_in(
     Result<LoggedIn, LoginError>,
     Result<ServerConnection, ConnectError>,
 ) {
+    log_in_as(gate, way, &greeting(plugin), user, password).await
+}
+
+async fn log_in_as(
+    gate: &Authenticator<Table>,
+    way: Way,
+    greeting: &Greeting,
+    user: &str,
+    password: &str,
+) -> (
+    Result<LoggedIn, LoginError>,
+    Result<ServerConnection, ConnectError>,
+) {
     let (server, client) = pair(way).await;
     let connector = Connector::encrypt_only().unwrap();
     let attributes = [(b"program_name".to_vec(), b"test".to_vec())];
@@ -110,9 +135,8 @@ async fn log_in(
             TlsPolicy::Off
         },
     };
-    let greeting = greeting(plugin);
     let server = async {
-        let mut logged_in = gate.login(server, &greeting, "localhost").await?;
+        let mut logged_in = gate.login(server, greeting, "localhost").await?;
         let mut bytes = Vec::new();
         let capabilities = logged_in.response.capabilities;
         OkPacket::plain(StatusFlags::AUTOCOMMIT).encode(capabilities, logged_in.sequence, &mut bytes);
@@ -128,7 +152,7 @@ async fn every_plugin_over_every_way_first_and_again() {
         let gate = authenticator();
         for greeted in [Plugin::NativePassword, Plugin::CachingSha2] {
             // the first login with caching_sha2_password is a full one, the second a fast one
-            for user in ["native", "sha2", "both", "sha2", "both"] {
+            for user in ["native", "sha2", "both", "sha2", "both", "ed25519"] {
                 let (server, client) = log_in(&gate, way, greeted, user, "secret").await;
                 let (server, client) = (server.unwrap(), client.unwrap());
                 assert_eq!(server.response.user, user.as_bytes());
@@ -189,6 +213,9 @@ async fn whoever_cannot_prove_a_password_is_denied_in_the_servers_words() {
                 ("sha2", "wrong", Reason::WrongPassword, "YES"),
                 ("both", "", Reason::NoPassword, "NO"),
                 ("sha2", "", Reason::NoPassword, "NO"),
+                ("ed25519", "wrong", Reason::WrongPassword, "YES"),
+                // a signature says that a password was used, whatever it is
+                ("ed25519", "", Reason::WrongPassword, "YES"),
                 ("nobody", "secret", Reason::UnknownUser, "YES"),
                 ("nobody", "", Reason::UnknownUser, "NO"),
             ] {
@@ -268,9 +295,60 @@ async fn send_raw(gate: &Authenticator<Table>, bytes: &[u8], hang_up: bool) -> (
 }
 
 #[tokio::test]
+async fn a_client_from_before_4_1_reads_an_error_of_its_time() {
+    let gate = authenticator();
+    let short = b"\x0a\0\0\x01\x05\x24\0\0\0app\0\0";
+    let (error, answer) = send_raw(&gate, short, false).await;
+    assert_eq!(error.reason, Reason::BadHandshake);
+    assert_eq!(answer, b"\x10\0\0\x02\xff\x13\x04Bad handshake");
+    let long = [&[0x2d, 0, 0, 1, 0x05, 0x24, 0, 0, 0][..], b"app\0", &[0; 36]].concat();
+    let (_, answer) = send_raw(&gate, &long, false).await;
+    assert!(
+        answer[4..].starts_with(b"\xff\xe3\x04Client does not support"),
+        "{answer:?}"
+    );
+    assert!(answer.ends_with(b"consider upgrading MySQL client"));
+}
+
+/// What a MariaDB client of 11.4 or later compares with its own: by its own means, not by the code under test.
+#[tokio::test]
+async fn a_client_in_tls_is_told_what_its_password_says_of_the_certificate() {
+    let gate = authenticator();
+    let certificate = gate.settings.tls.as_ref().unwrap().fingerprint();
+    for (user, way, told) in [
+        ("native", Way::Tls, 65),
+        ("ed25519", Way::Tls, 65),
+        ("sha2", Way::Tls, 0),
+        ("native", Way::Tcp, 0),
+        ("ed25519", Way::Unix, 0),
+    ] {
+        let mut greeting = greeting(Plugin::NativePassword);
+        greeting.capabilities = greeting.capabilities.without(Capabilities::LONG_PASSWORD);
+        let (server, client) = log_in_as(&gate, way, &greeting, user, "secret").await;
+        client.unwrap();
+        let info = server.unwrap().ok_info;
+        assert_eq!(info.len(), told, "{user} {way:?}");
+        let account = gate.accounts().find(user.as_bytes()).unwrap();
+        let hash = match (&account.native, &account.ed25519) {
+            (Some(native), _) => native.0.to_vec(),
+            (None, Some(ed25519)) => ed25519.0.to_vec(),
+            (None, None) => continue,
+        };
+        if told > 0 {
+            let all = [&hash[..], &greeting.nonce.0, &certificate.0].concat();
+            let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &all);
+            let digits: String = digest.as_ref().iter().map(|byte| format!("{byte:02X}")).collect();
+            assert_eq!(info, [&[1], digits.as_bytes()].concat());
+        }
+    }
+    // MySQL's servers say nothing, so a client of one is told nothing
+    let (server, _) = log_in(&gate, Way::Tls, Plugin::CachingSha2, "native", "secret").await;
+    assert!(server.unwrap().ok_info.is_empty());
+}
+
+#[tokio::test]
 async fn bytes_that_are_no_login_are_answered_as_servers_answer_them() {
     let gate = authenticator();
-    let old_client = b"\x0a\0\0\x01\x05\x24\0\0\0app\0\0";
     let without_tls = [&[0x20, 0, 0, 1][..], &[0x8c, 0xa2, 0xbf, 0], &[0; 28]].concat();
     let (bad_handshake, out_of_order) = ((1043, "Bad handshake"), (1156, "Got packets out of order"));
     for (bytes, (code, message)) in [
@@ -282,7 +360,6 @@ async fn bytes_that_are_no_login_are_answered_as_servers_answer_them() {
         (b"\x03\0\0\x01abc", bad_handshake),
         (b"\x03\0\0\x07abc", out_of_order),
         (b"\0\0\0\x01", bad_handshake),
-        (old_client, bad_handshake),
         (&without_tls, bad_handshake),
         (&[0xff; 9000], bad_handshake),
     ] {
@@ -412,7 +489,13 @@ async fn change_user(password: &[u8], user: &str) -> (Result<u8, LoginError>, Op
     };
     let server = async {
         let result = gate
-            .change_user(&mut server, &change, Nonce([0x61; 20]), 1, "localhost")
+            .change_user(
+                &mut server,
+                &change,
+                (Family::Mysql, Nonce([0x61; 20])),
+                1,
+                "localhost",
+            )
             .await;
         drop(server);
         result

@@ -8,6 +8,7 @@ use rustls::ServerConfig;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::{TlsAcceptor, TlsStream};
+use wire::auth::certificate_proof::Fingerprint;
 
 use super::{TlsError, load_identity, load_roots, provider, self_signed};
 use crate::stream::Stream;
@@ -17,6 +18,7 @@ use crate::stream::Stream;
 pub struct Acceptor {
     acceptor: TlsAcceptor,
     mutual: bool,
+    fingerprint: Fingerprint,
 }
 
 impl Acceptor {
@@ -46,6 +48,8 @@ impl Acceptor {
     ) -> Result<Self, TlsError> {
         let (chain, key) = load_identity(certificate, key)?;
         let mutual = clients.is_some();
+        // a chain is never empty: its loading says so
+        let fingerprint = Fingerprint::of(chain.first().map_or(&[], |certificate| certificate));
         let builder =
             ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
         let builder = match clients {
@@ -56,7 +60,13 @@ impl Acceptor {
         Ok(Self {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             mutual,
+            fingerprint,
         })
+    }
+
+    /// Of the certificate that clients see.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// Whether clients must show a certificate.

@@ -3,6 +3,8 @@
 
 use super::greeting::Nonce;
 use super::packet::HandshakeError;
+use crate::auth::Plugin;
+use crate::auth::ed25519::Challenge;
 use crate::error::DecodeError;
 use crate::limits::{AUTH_DATA_BYTES_MAX, PLUGIN_NAME_BYTES_MAX};
 use crate::reader::Reader;
@@ -31,6 +33,14 @@ impl AuthSwitchRequest {
         }
     }
 
+    /// A request for `client_ed25519`, whose data has no zero byte behind it.
+    pub fn ed25519(challenge: Challenge) -> Self {
+        Self {
+            plugin: Plugin::Ed25519.name().as_bytes().to_vec(),
+            data: challenge.0.to_vec(),
+        }
+    }
+
     /// Reads a payload. The marker alone asks for the passwords of servers before 4.1.
     pub fn decode(payload: &[u8]) -> Result<Self, HandshakeError> {
         let mut reader = Reader::new(payload);
@@ -56,6 +66,14 @@ impl AuthSwitchRequest {
         out.put_u8(Self::MARKER);
         out.put_nul_bytes(&self.plugin);
         out.put_bytes(&self.data);
+    }
+
+    /// The challenge of `client_ed25519`.
+    pub fn challenge(&self) -> Result<Challenge, DecodeError> {
+        let bytes = self.data.first_chunk();
+        bytes
+            .map(|bytes| Challenge(*bytes))
+            .ok_or(DecodeError::Truncated("challenge"))
     }
 
     /// The nonce of a password plugin.

@@ -7,9 +7,8 @@ use zeroize::Zeroizing;
 
 use super::attributes::{self, Attributes};
 use super::greeting::Nonce;
-use super::packet::{HandshakeError, Transport};
-use super::server_login::{self, ServerStep};
-use crate::auth::Plugin;
+use super::packet::{Family, HandshakeError, Transport};
+use super::server_login::{self, Accepts, ServerStep};
 use crate::capabilities::Capabilities;
 use crate::error::DecodeError;
 use crate::limits::{AUTH_DATA_BYTES_MAX, PLUGIN_NAME_BYTES_MAX, SCHEMA_NAME_BYTES_MAX, USER_NAME_BYTES_MAX};
@@ -65,7 +64,10 @@ impl ChangeUser {
             Some(reader.u16("collation")?)
         };
         // string<NUL>   plugin
-        let auth_plugin = if capabilities.has(Capabilities::PLUGIN_AUTH) && !reader.is_empty() {
+        let auth_plugin = if capabilities.has(Capabilities::PLUGIN_AUTH) {
+            if reader.is_empty() {
+                return Err(DecodeError::Truncated("authentication plugin"));
+            }
             Some(
                 reader
                     .nul_or_rest(PLUGIN_NAME_BYTES_MAX, "authentication plugin")?
@@ -95,12 +97,13 @@ impl ChangeUser {
     /// plus one.
     pub fn prove(
         &self,
-        accepts: &[Plugin],
+        accepts: Accepts<'_>,
+        family: Family,
         nonce: Nonce,
         transport: Transport,
         sequence: u8,
     ) -> Result<ServerStep, HandshakeError> {
-        server_login::change_user(self, accepts, nonce, transport, sequence)
+        server_login::change_user(self, accepts, family, nonce, transport, sequence)
     }
 
     /// Appends the payload, command byte included.

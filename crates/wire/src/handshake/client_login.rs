@@ -13,7 +13,7 @@ use super::auth_switch::AuthSwitchRequest;
 use super::greeting::{Greeting, Nonce};
 use super::packet::{HandshakeError, Packet, Transport};
 use super::response::HandshakeResponse;
-use crate::auth::{Password, Plugin, caching_sha2, encrypt_password, native_password};
+use crate::auth::{Password, Plugin, caching_sha2, ed25519, encrypt_password, native_password};
 use crate::capabilities::Capabilities;
 use crate::error::DecodeError;
 use crate::frame;
@@ -180,7 +180,10 @@ impl ClientGreeted {
 
     /// The response's packet, with a proof by the greeting's plugin where that is spoken here.
     pub fn respond(self) -> (Vec<u8>, AwaitVerdict) {
-        let plugin = Plugin::from_name(&self.greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
+        // the others need more than the greeting has; the server switches
+        let plugin = Plugin::from_name(&self.greeting.auth_plugin)
+            .filter(|plugin| *plugin == Plugin::CachingSha2)
+            .unwrap_or(Plugin::NativePassword);
         let nonce = self.greeting.nonce;
         let proof = scramble(plugin, nonce, &self.identity.password);
         let response = self.response(&proof, Some(plugin.name().as_bytes()));
@@ -263,7 +266,9 @@ impl AwaitVerdict {
             Some(AuthSwitchRequest::MARKER) if self.may_switch => {
                 self.on_switch(&AuthSwitchRequest::decode(packet.payload)?)
             }
-            Some(AuthMoreData::MARKER) if self.plugin == Plugin::CachingSha2 => {
+            Some(AuthMoreData::MARKER)
+                if matches!(self.plugin, Plugin::CachingSha2 | Plugin::Sha256Password) =>
+            {
                 self.on_more(AuthMoreData::decode(packet.payload)?)
             }
             _ => Err(DecodeError::Invalid("the server's answer to a login").into()),
@@ -274,10 +279,34 @@ impl AwaitVerdict {
         self.plugin = Plugin::from_name(&request.plugin).ok_or_else(|| {
             HandshakeError::UnknownPlugin(String::from_utf8_lossy(&request.plugin).into_owned())
         })?;
-        self.nonce = request.nonce()?;
         self.may_switch = false;
+        if self.plugin == Plugin::Ed25519 {
+            let proof = ed25519::sign(request.challenge()?, &self.password);
+            return Ok(self.send(&proof, Phase::Settled));
+        }
+        self.nonce = request.nonce()?;
+        if self.plugin == Plugin::Sha256Password {
+            return Ok(self.send_sha256());
+        }
         let proof = scramble(self.plugin, self.nonce, &self.password);
         Ok(self.send(&proof, Phase::Proved))
+    }
+
+    /// `sha256_password` has no fast way: the password over TLS, or encrypted. It does not trust a Unix socket.
+    fn send_sha256(self) -> ClientStep {
+        const KEY_REQUEST: &[u8] = &[0x01];
+        if self.password.is_empty() || self.transport == Transport::Tls {
+            self.send_password()
+        } else {
+            self.send(KEY_REQUEST, Phase::KeyRequested)
+        }
+    }
+
+    fn send_password(self) -> ClientStep {
+        let mut clear = Password::new(Vec::with_capacity(self.password.len() + 1));
+        clear.extend_from_slice(&self.password);
+        clear.push(0);
+        self.send(&clear, Phase::Settled)
     }
 
     fn on_more(mut self, more: AuthMoreData<'_>) -> Result<ClientStep, HandshakeError> {
@@ -288,10 +317,7 @@ impl AwaitVerdict {
                 Ok(ClientStep::Wait(self))
             }
             (Phase::Proved, AuthMoreData::FullAuthentication) if self.transport.is_secure() => {
-                let mut clear = Password::new(Vec::with_capacity(self.password.len() + 1));
-                clear.extend_from_slice(&self.password);
-                clear.push(0);
-                Ok(self.send(&clear, Phase::Settled))
+                Ok(self.send_password())
             }
             (Phase::Proved, AuthMoreData::FullAuthentication) => {
                 Ok(self.send(Self::KEY_REQUEST, Phase::KeyRequested))
@@ -316,7 +342,9 @@ impl AwaitVerdict {
 /// The plugin's proof; without a password one sends nothing, the other a zero byte.
 fn scramble(plugin: Plugin, nonce: Nonce, password: &[u8]) -> Vec<u8> {
     match plugin {
-        Plugin::NativePassword => native_password::scramble(nonce, password),
+        Plugin::NativePassword | Plugin::Ed25519 | Plugin::Sha256Password => {
+            native_password::scramble(nonce, password)
+        }
         Plugin::CachingSha2 if password.is_empty() => vec![0],
         Plugin::CachingSha2 => caching_sha2::scramble(nonce, password),
     }

@@ -1,6 +1,7 @@
 //! [Protocol::HandshakeV10](https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_connection_phase_packets_protocol_handshake_v10.html):
 //! the server's first packet.
 
+use super::packet::Family;
 use crate::capabilities::Capabilities;
 use crate::error::DecodeError;
 use crate::limits::{PLUGIN_NAME_BYTES_MAX, VERSION_BYTES_MAX};
@@ -140,6 +141,15 @@ impl Greeting {
         out.put_u8(0);
         if self.capabilities.has(Capabilities::PLUGIN_AUTH) {
             out.put_nul_bytes(&self.auth_plugin);
+        }
+    }
+
+    /// Whose server this is.
+    pub fn family(&self) -> Family {
+        if self.is_mariadb() {
+            Family::Mariadb
+        } else {
+            Family::Mysql
         }
     }
 

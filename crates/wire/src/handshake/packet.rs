@@ -50,6 +50,15 @@ impl Transport {
     }
 }
 
+/// Whose server a client believes to speak to; their servers differ in some errors of a login.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Family {
+    /// MariaDB's.
+    Mariadb,
+    /// MySQL's.
+    Mysql,
+}
+
 /// Why a login cannot go on, apart from a wrong password. The fragments finish "failed to log in: …".
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum HandshakeError {
@@ -59,6 +68,14 @@ pub enum HandshakeError {
     /// The peer speaks the protocol of servers before 4.1.
     #[error("the peer speaks a protocol older than 4.1")]
     OldProtocol,
+    /// A client speaks the protocol of servers before 4.1, which knows no SQLSTATE.
+    #[error("the client speaks a protocol older than 4.1")]
+    OldClient {
+        /// Whose server it was greeted as.
+        family: Family,
+        /// Whether its response is too short for servers that look at its length first.
+        short: bool,
+    },
     /// A client asked for TLS that was not offered, or asked twice.
     #[error("the client asked for TLS that was not offered")]
     TlsNotOffered,
@@ -67,7 +84,7 @@ pub enum HandshakeError {
     TlsSkipped,
     /// A client without authentication plugins has an account that its only method cannot prove.
     #[error("the client does not support the account's authentication method")]
-    PluginNotSupported,
+    PluginNotSupported(Family),
     /// A server asked for an authentication plugin that is not spoken here.
     #[error("the server asks for the authentication plugin {0:?}, which is not supported")]
     UnknownPlugin(String),

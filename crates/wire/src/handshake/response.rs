@@ -32,7 +32,7 @@ pub struct HandshakeResponse {
     /// The schema to begin in.
     pub database: Option<Vec<u8>>,
     /// The plugin that made the proof; `None` from clients without plugins, whose proof is a
-    /// `mysql_native_password` one.
+    /// `mysql_native_password` one, and from those that announce plugins and name none.
     pub auth_plugin: Option<Vec<u8>>,
     /// What the client tells about itself.
     pub attributes: Attributes,
@@ -77,7 +77,7 @@ impl HandshakeResponse {
             None
         };
         // string<NUL>         plugin
-        let auth_plugin = if capabilities.has(Capabilities::PLUGIN_AUTH) {
+        let auth_plugin = if capabilities.has(Capabilities::PLUGIN_AUTH) && !reader.is_empty() {
             Some(
                 reader
                     .nul_or_rest(PLUGIN_NAME_BYTES_MAX, "authentication plugin")?

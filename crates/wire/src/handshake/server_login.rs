@@ -4,7 +4,7 @@
 //! ServerLogin ──on_packet──▶ StartTls(ServerLogin)         the caller starts TLS, reads again
 //!                          ▶ Identify ──prove(account's plugins)──▶ ServerStep
 //! ServerStep::Send(bytes, AwaitProof) ──on_packet──▶ ServerStep
-//! ServerStep::Verify(Native | Fast | Full | Nothing)       the caller decides
+//! ServerStep::Verify(Native | Ed25519 | Fast | Full | …)   the caller decides
 //!                     Fast ──full_authentication──▶ (bytes, AwaitProof)
 //! ServerStep::PublicKey ──send(key)──▶ (bytes, AwaitProof)
 //! ```
@@ -16,13 +16,23 @@ use super::auth_more::AuthMoreData;
 use super::auth_switch::AuthSwitchRequest;
 use super::change_user::ChangeUser;
 use super::greeting::{Greeting, Nonce};
-use super::packet::{HandshakeError, Packet, Transport};
+use super::packet::{Family, HandshakeError, Packet, Transport};
 use super::response::HandshakeResponse;
 use super::ssl_request::SslRequest;
-use crate::auth::{Password, Plugin};
+use crate::auth::ed25519::Challenge;
+use crate::auth::{Password, Plugin, caching_sha2, native_password};
 use crate::capabilities::Capabilities;
 use crate::error::DecodeError;
 use crate::frame;
+
+/// What an account can be proved by.
+#[derive(Debug, Clone, Copy)]
+pub struct Accepts<'a> {
+    /// The plugins that it has a verifier for.
+    pub plugins: &'a [Plugin],
+    /// Random bytes for this login, should it be `client_ed25519`.
+    pub challenge: Challenge,
+}
 
 /// A greeting has been sent; waits for the client's first packet.
 #[derive(Debug)]
@@ -30,6 +40,7 @@ pub struct ServerLogin {
     capabilities: Capabilities,
     /// The plugin that the greeting's nonce is for.
     greeted: Option<Plugin>,
+    family: Family,
     exchange: Exchange,
 }
 
@@ -71,6 +82,7 @@ impl ServerLogin {
         Self {
             capabilities: greeting.capabilities,
             greeted: Plugin::from_name(&greeting.auth_plugin),
+            family: greeting.family(),
             exchange,
         }
     }
@@ -82,7 +94,7 @@ impl ServerLogin {
         if packet.payload.len() == SslRequest::BYTES && !in_tls {
             let request = SslRequest::decode(packet.payload)?;
             if !request.capabilities.has(Capabilities::PROTOCOL_41) {
-                return Err(HandshakeError::OldProtocol);
+                return Err(self.old_client(packet.payload));
             }
             if !request.capabilities.has(Capabilities::SSL) {
                 return Err(DecodeError::Truncated("user name").into());
@@ -93,15 +105,26 @@ impl ServerLogin {
             self.exchange.transport = Transport::Tls;
             return Ok(FirstStep::StartTls(self));
         }
-        let response = HandshakeResponse::decode(packet.payload)?;
+        let response = match HandshakeResponse::decode(packet.payload) {
+            Err(HandshakeError::OldProtocol) => return Err(self.old_client(packet.payload)),
+            response => response?,
+        };
         if response.capabilities.has(Capabilities::SSL) && !in_tls {
             return Err(HandshakeError::TlsSkipped);
         }
         Ok(FirstStep::Identify(Box::new(Identify {
             response,
             greeted: self.greeted,
+            family: self.family,
             exchange: self.exchange,
         })))
+    }
+
+    fn old_client(&self, payload: &[u8]) -> HandshakeError {
+        HandshakeError::OldClient {
+            family: self.family,
+            short: payload.len() < SslRequest::BYTES,
+        }
     }
 }
 
@@ -111,6 +134,7 @@ pub struct Identify {
     /// What the client sent.
     pub response: HandshakeResponse,
     greeted: Option<Plugin>,
+    family: Family,
     exchange: Exchange,
 }
 
@@ -126,33 +150,63 @@ impl Identify {
     }
 
     /// Goes on with a plugin that the account `accepts`: the client's own if it is among them.
-    pub fn prove(self, accepts: &[Plugin]) -> Result<(HandshakeResponse, ServerStep), HandshakeError> {
+    pub fn prove(self, accepts: Accepts<'_>) -> Result<(HandshakeResponse, ServerStep), HandshakeError> {
         let Self {
             mut response,
             greeted,
+            family,
             exchange,
         } = self;
         let proof = std::mem::take(&mut response.auth_response);
+        let knows_plugins = response.capabilities.has(Capabilities::PLUGIN_AUTH);
+        if !response.capabilities.has(Capabilities::SECURE_CONNECTION) && !knows_plugins {
+            before_4_1_passwords(&proof, family)?;
+        }
+        let accepted = |plugin: &Plugin| accepts.plugins.contains(plugin);
         let claimed = match response.auth_plugin.as_deref() {
             Some(name) => Plugin::from_name(name),
+            // MySQL takes the missing name for an empty one, MariaDB the client for an older one
+            None if knows_plugins && family == Family::Mysql => None,
             None => Some(Plugin::NativePassword),
         };
         // MySQL 9's client has one plugin only: greeted with another it sends nothing, and waits to be switched
         let waits = proof.is_empty() && greeted.is_some() && claimed != greeted;
-        let step = match claimed {
-            Some(plugin) if accepts.contains(&plugin) && waits => exchange.switch(plugin),
-            Some(plugin) if accepts.contains(&plugin) => exchange.on_proof(plugin, proof)?,
-            _ if response.auth_plugin.is_none() => return Err(HandshakeError::PluginNotSupported),
-            _ => exchange.switch(preferred(accepts)?),
+        let step = match claimed.filter(accepted) {
+            // nobody has the challenge before the switch
+            Some(Plugin::Ed25519) => exchange.switch(Plugin::Ed25519, accepts.challenge),
+            Some(plugin) if waits => exchange.switch(plugin, accepts.challenge),
+            Some(plugin) => exchange.on_proof(plugin, proof)?,
+            None if !knows_plugins => return Err(HandshakeError::PluginNotSupported(family)),
+            None => {
+                let plugin = preferred(accepts.plugins, family)?;
+                let old = response.auth_plugin.as_deref() == Some(OLD_PASSWORD);
+                if old && family == Family::Mariadb && plugin == Plugin::NativePassword {
+                    return Err(HandshakeError::PluginNotSupported(family));
+                }
+                exchange.switch(plugin, accepts.challenge)
+            }
         };
         Ok((response, step))
+    }
+}
+
+/// The plugin of servers before 4.1, which MariaDB switches nobody away from.
+const OLD_PASSWORD: &[u8] = b"mysql_old_password";
+
+/// A client that knows the packets of 4.1 but not its passwords; what it sends says so only where it has one.
+fn before_4_1_passwords(proof: &[u8], family: Family) -> Result<(), HandshakeError> {
+    match family {
+        _ if proof.is_empty() => Ok(()),
+        Family::Mariadb => Err(HandshakeError::PluginNotSupported(family)),
+        Family::Mysql => Err(DecodeError::Invalid("authentication data").into()),
     }
 }
 
 /// COM_CHANGE_USER: the exchange begins again with a switch. `sequence` is the command's plus one.
 pub(super) fn change_user(
     change: &ChangeUser,
-    accepts: &[Plugin],
+    accepts: Accepts<'_>,
+    family: Family,
     nonce: Nonce,
     transport: Transport,
     sequence: u8,
@@ -163,18 +217,23 @@ pub(super) fn change_user(
         sequence,
     };
     let claimed = change.auth_plugin.as_deref().and_then(Plugin::from_name);
-    let plugin = match claimed.filter(|plugin| accepts.contains(plugin)) {
+    let plugin = match claimed.filter(|plugin| accepts.plugins.contains(plugin)) {
         Some(plugin) => plugin,
-        None => preferred(accepts)?,
+        None => preferred(accepts.plugins, family)?,
     };
-    Ok(exchange.switch(plugin))
+    Ok(exchange.switch(plugin, accepts.challenge))
 }
 
-fn preferred(accepts: &[Plugin]) -> Result<Plugin, HandshakeError> {
-    [Plugin::CachingSha2, Plugin::NativePassword]
+/// What a client that can do nothing of the account's is asked for: what its family's clients know best.
+fn preferred(plugins: &[Plugin], family: Family) -> Result<Plugin, HandshakeError> {
+    let order = match family {
+        Family::Mariadb => [Plugin::NativePassword, Plugin::Ed25519, Plugin::CachingSha2],
+        Family::Mysql => [Plugin::CachingSha2, Plugin::NativePassword, Plugin::Ed25519],
+    };
+    order
         .into_iter()
-        .find(|plugin| accepts.contains(plugin))
-        .ok_or(HandshakeError::PluginNotSupported)
+        .find(|plugin| plugins.contains(plugin))
+        .ok_or(HandshakeError::PluginNotSupported(family))
 }
 
 /// What the server does next.
@@ -202,6 +261,20 @@ pub enum Proof {
         nonce: Nonce,
         /// The proof.
         response: Password,
+        /// Number of the next packet.
+        sequence: u8,
+    },
+    /// For [`crate::auth::ed25519::Verifier::verify`].
+    Ed25519 {
+        /// What the proof is bound to.
+        challenge: Challenge,
+        /// The proof; may be of any length.
+        response: Password,
+        /// Number of the next packet.
+        sequence: u8,
+    },
+    /// Bytes that prove no password.
+    Wrong {
         /// Number of the next packet.
         sequence: u8,
     },
@@ -293,6 +366,8 @@ pub struct AwaitProof {
 enum Awaited {
     /// The proof of this plugin, after a switch.
     Proof(Plugin),
+    /// The signature of `client_ed25519`.
+    Signature(Challenge),
     /// The password of `caching_sha2_password`.
     Password { key_sent: bool },
 }
@@ -311,6 +386,11 @@ impl AwaitProof {
         let answer = Password::new(packet.payload.to_vec());
         match awaited {
             Awaited::Proof(plugin) => exchange.on_proof(plugin, answer),
+            Awaited::Signature(challenge) => Ok(ServerStep::Verify(Proof::Ed25519 {
+                challenge,
+                response: answer,
+                sequence: exchange.sequence,
+            })),
             Awaited::Password { key_sent: false } if *answer == Self::KEY_REQUEST => {
                 Ok(ServerStep::PublicKey(KeyRequest(exchange)))
             }
@@ -323,34 +403,39 @@ impl AwaitProof {
 }
 
 impl Exchange {
-    fn switch(self, plugin: Plugin) -> ServerStep {
-        let request = AuthSwitchRequest::new(plugin.name().as_bytes(), self.nonce);
+    fn switch(self, plugin: Plugin, challenge: Challenge) -> ServerStep {
+        let (request, awaited) = match plugin {
+            Plugin::Ed25519 => (
+                AuthSwitchRequest::ed25519(challenge),
+                Awaited::Signature(challenge),
+            ),
+            plugin => (
+                AuthSwitchRequest::new(plugin.name().as_bytes(), self.nonce),
+                Awaited::Proof(plugin),
+            ),
+        };
         let (bytes, exchange) = self.send(|out| request.encode(out));
-        ServerStep::Send(
-            bytes,
-            AwaitProof {
-                exchange,
-                awaited: Awaited::Proof(plugin),
-            },
-        )
+        ServerStep::Send(bytes, AwaitProof { exchange, awaited })
     }
 
     fn on_proof(self, plugin: Plugin, response: Password) -> Result<ServerStep, HandshakeError> {
+        let (nonce, sequence) = (self.nonce, self.sequence);
         // without a password one plugin sends nothing, the other a zero byte
-        let nothing = matches!(response.as_slice(), [] | [0]);
+        if matches!(response.as_slice(), [] | [0]) {
+            return Ok(ServerStep::Verify(Proof::Nothing { sequence }));
+        }
         Ok(ServerStep::Verify(match plugin {
-            _ if nothing => Proof::Nothing {
-                sequence: self.sequence,
-            },
-            Plugin::NativePassword => Proof::Native {
-                nonce: self.nonce,
-                response,
-                sequence: self.sequence,
-            },
-            Plugin::CachingSha2 => Proof::Fast(FastProof {
+            Plugin::CachingSha2 if response.len() == caching_sha2::RESPONSE_BYTES => Proof::Fast(FastProof {
                 response,
                 exchange: self,
             }),
+            Plugin::NativePassword if response.len() == native_password::RESPONSE_BYTES => Proof::Native {
+                nonce,
+                response,
+                sequence,
+            },
+            Plugin::NativePassword => return Err(DecodeError::Invalid("authentication data").into()),
+            Plugin::CachingSha2 | Plugin::Ed25519 | Plugin::Sha256Password => Proof::Wrong { sequence },
         }))
     }
 
