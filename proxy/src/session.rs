@@ -77,7 +77,7 @@ struct Session {
     kill_reach: KillReach,
     /// Its place among all sessions.
     registered: Registered,
-    collation: u8,
+    collation: u16,
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
     manager: Link,
     /// By node; the manager's place stays empty.

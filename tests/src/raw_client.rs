@@ -69,6 +69,14 @@ impl RawClient {
             attributes: &[],
             tls,
         };
+        Self::login_as(address, request).await
+    }
+
+    /// Logs in as somebody special.
+    ///
+    /// # Errors
+    /// As [`peer::connect::login`].
+    pub async fn login_as(address: &Address, request: LoginRequest<'_>) -> Result<RawClient, ConnectError> {
         let ServerConnection {
             stream,
             greeting,

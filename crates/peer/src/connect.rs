@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use tokio::net::{TcpStream, UnixStream};
 use wire::auth::Password;
 use wire::compressed::Compression;
-use wire::handshake::{ClientDone, ClientLogin, ClientStart, ClientStep, Greeting, Identity, TlsWish};
+use wire::handshake::{
+    AwaitVerdict, ClientDone, ClientLogin, ClientStart, ClientStep, Greeting, Identity, TlsWish,
+};
 use wire::limits::CONTROL_PACKET_BYTES_MAX;
 use wire::reply::OkPacket;
 use wire::{Capabilities, StatusFlags};
@@ -15,6 +17,9 @@ pub use crate::error::ConnectError;
 use crate::exchange;
 use crate::stream::Stream;
 use crate::tls::Connector;
+
+/// `utf8mb4_general_ci`. The lower byte of another collation may be one that a server refuses at a login.
+const COLLATION_OF_ALL_SERVERS: u8 = 45;
 
 /// Where a server listens.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,8 +57,8 @@ pub struct LoginRequest<'a> {
     pub database: Option<&'a [u8]>,
     /// What is wanted; the server may be able to do less. Compression is wanted by its flag.
     pub capabilities: Capabilities,
-    /// The lower byte of a collation.
-    pub collation: u8,
+    /// A collation. A login has one byte for it: one above 255 is asked for by COM_CHANGE_USER behind it.
+    pub collation: u16,
     /// What to tell about oneself.
     pub attributes: &'a [(Vec<u8>, Vec<u8>)],
     /// What TLS is wanted.
@@ -116,17 +121,30 @@ pub async fn login_over(
         }
         (ClientStart::Respond(greeted) | ClientStart::StartTls(_, greeted), _) => greeted,
     };
-    let (mut bytes, mut state) = greeted.respond();
+    let mut done = verdict(&mut stream, greeted.respond()).await?;
+    if u8::try_from(request.collation).is_err() {
+        let transport = stream.transport();
+        let again = done.change_user(request.identity(), request.collation, transport);
+        done = verdict(&mut stream, again).await?;
+    }
+    logged_in(stream, done)
+}
+
+/// Sends what there is to send, and goes on until the server has decided.
+async fn verdict(
+    stream: &mut Stream,
+    (mut bytes, mut state): (Vec<u8>, AwaitVerdict),
+) -> Result<ClientDone, ConnectError> {
     loop {
         if !bytes.is_empty() {
-            exchange::write(&mut stream, &bytes).await?;
+            exchange::write(stream, &bytes).await?;
         }
-        let answer = exchange::read(&mut stream, CONTROL_PACKET_BYTES_MAX).await?;
+        let answer = exchange::read(stream, CONTROL_PACKET_BYTES_MAX).await?;
         (bytes, state) = match state.on_packet(answer.packet())? {
             ClientStep::Send(bytes, state) => (bytes, state),
             ClientStep::Wait(state) => (Vec::new(), state),
             ClientStep::Refused(payload) => return Err(ConnectError::refused(&payload)),
-            ClientStep::Done(done) => return logged_in(stream, done),
+            ClientStep::Done(done) => return Ok(done),
         };
     }
 }
@@ -153,12 +171,21 @@ fn logged_in(stream: Stream, done: ClientDone) -> Result<ServerConnection, Conne
 
 impl LoginRequest<'_> {
     fn identity(&self) -> Identity {
+        let (collation, capabilities) = match u8::try_from(self.collation) {
+            Ok(collation) => (collation, self.capabilities),
+            // numbers jump in a compressed reply; the second exchange of this rare login does without
+            Err(_) => (
+                COLLATION_OF_ALL_SERVERS,
+                self.capabilities
+                    .without(Capabilities::COMPRESS | Capabilities::ZSTD_COMPRESSION),
+            ),
+        };
         Identity {
             user: self.user.to_vec(),
             password: Password::new(self.password.to_vec()),
             database: self.database.map(Vec::from),
-            capabilities: self.capabilities,
-            collation: self.collation,
+            capabilities,
+            collation,
             attributes: self.attributes.to_vec(),
         }
     }

@@ -48,6 +48,8 @@ pub struct TlsFacts {
     pub version: &'static str,
     /// As the servers' `Ssl_cipher` has it nearly: `TLS13_AES_256_GCM_SHA384`.
     pub cipher: String,
+    /// Whether an earlier session was resumed.
+    pub resumed: bool,
 }
 
 impl Stream {
@@ -106,7 +108,12 @@ impl Stream {
         let cipher = cipher
             .map(|suite| format!("{:?}", suite.suite()))
             .unwrap_or_default();
-        Some(TlsFacts { version, cipher })
+        let resumed = connection.handshake_kind() == Some(rustls::HandshakeKind::Resumed);
+        Some(TlsFacts {
+            version,
+            cipher,
+            resumed,
+        })
     }
 
     /// Waits until a read would find bytes (or the end), so that a buffer is taken only then. With TLS the

@@ -1,7 +1,9 @@
 //! TLS 1.2 and 1.3 in both roles, by rustls on aws-lc.
 //!
-//! Sessions are resumed (rustls keeps tickets on both sides), no ALPN is spoken: MySQL's TLS starts inside
-//! its own protocol.
+//! Sessions are resumed: a server gives tickets out, under keys that change by themselves, and remembers session ids
+//! for older clients; a client keeps what a server gives. Every shard has the same [`Acceptor`], so it does not matter
+//! where a client comes in. What is resumed is TLS and nothing else: a password is asked for as ever. No ALPN is spoken:
+//! MySQL's TLS starts inside its own protocol.
 
 mod acceptor;
 mod connector;

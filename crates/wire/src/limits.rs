@@ -25,7 +25,8 @@ pub const AUTH_DATA_BYTES_MAX: usize = 4096;
 /// All connection attributes of a client together, in bytes; the servers cut at 64 KiB.
 pub const ATTRIBUTES_BYTES_MAX: usize = 64 * 1024;
 
-/// Connection attributes of one client, in number. MySQL's own clients send about ten.
+/// Connection attributes of one client, in number. MySQL's own clients send about ten; what is beyond is left out, as
+/// servers leave out what is beyond their `performance_schema_session_connect_attrs_size`.
 pub const ATTRIBUTES_COUNT_MAX: usize = 256;
 
 /// Longest server version string, in bytes; MariaDB's with distribution suffix has about 60.

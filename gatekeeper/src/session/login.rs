@@ -84,7 +84,7 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
         gate,
         database,
         response.capabilities,
-        response.collation,
+        response.collation.into(),
         response.attributes.to_vec(),
     );
     let hop = match open_hop(gate, &identity).await {
@@ -100,7 +100,15 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
             .zstd_level
             .map(|level| level.min(gate.config.compression.zstd_level_max.number())),
     );
-    let mut session = Session::new(gate, client, hop, who, response.capabilities, (sequence, &ok_info)).await?;
+    let mut session = Session::new(
+        gate,
+        client,
+        hop,
+        who,
+        response.capabilities,
+        (sequence, &ok_info),
+    )
+    .await?;
     if let Some(compression) = compression {
         session.client = session.client.compressed_for_client(compression);
     }
@@ -176,7 +184,8 @@ impl Session {
             return Flow::End;
         };
         self.who.user = user;
-        let [collation, _] = change.collation.unwrap_or_default().to_le_bytes();
+        // none: the server's default, as an id that it does not know
+        let collation = change.collation.unwrap_or_default();
         let identity = self.who.identity(
             &self.gate,
             change.database.clone(),
@@ -240,7 +249,7 @@ impl Who {
         gate: &Gate,
         database: Option<Vec<u8>>,
         capabilities: Capabilities,
-        collation: u8,
+        collation: u16,
         attributes: Vec<(Vec<u8>, Vec<u8>)>,
     ) -> HopIdentity {
         HopIdentity {

@@ -20,7 +20,7 @@ use super::node::{Node, NodeFacts};
 use crate::config;
 
 /// `utf8mb4_general_ci`: every server has it.
-const COLLATION: u8 = 45;
+const COLLATION: u16 = 45;
 
 /// What a visit brings home.
 pub(super) struct Visit {

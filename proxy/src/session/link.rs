@@ -65,7 +65,7 @@ pub(super) struct Link {
 pub(super) struct Login<'a> {
     pub(super) account: &'a Account,
     pub(super) capabilities: Capabilities,
-    pub(super) collation: u8,
+    pub(super) collation: u16,
     pub(super) schema: &'a [u8],
     pub(super) attributes: &'a [(Vec<u8>, Vec<u8>)],
     pub(super) timeout: Duration,

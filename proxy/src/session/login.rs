@@ -89,11 +89,12 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         refuse(pending, &error).await;
         return None;
     };
-    let mut attributes = identity.attributes.clone();
-    attributes.push((
+    // first: servers keep so many bytes of all, and cut at the end
+    let mut attributes = vec![(
         b"_client_address".to_vec(),
         identity.client_address.clone().into_bytes(),
-    ));
+    )];
+    attributes.extend_from_slice(&identity.attributes);
     let schema = identity.database.clone().unwrap_or_default();
     let registered = host.sessions.register(identity.connection, Arc::clone(&account));
     let opened = match open_manager(
@@ -161,7 +162,7 @@ async fn open_manager(
     host: &Host,
     (account, registered): (&Account, &Registered),
     capabilities: Capabilities,
-    collation: u8,
+    collation: u16,
     schema: &[u8],
     attributes: &[(Vec<u8>, Vec<u8>)],
 ) -> Result<Opened, ConnectError> {

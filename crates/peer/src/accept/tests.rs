@@ -119,8 +119,29 @@ async fn log_in_as(
     Result<LoggedIn, LoginError>,
     Result<ServerConnection, ConnectError>,
 ) {
+    log_in_by(
+        &Connector::encrypt_only().unwrap(),
+        gate,
+        way,
+        greeting,
+        user,
+        password,
+    )
+    .await
+}
+
+async fn log_in_by(
+    connector: &Connector,
+    gate: &Authenticator<Table>,
+    way: Way,
+    greeting: &Greeting,
+    user: &str,
+    password: &str,
+) -> (
+    Result<LoggedIn, LoginError>,
+    Result<ServerConnection, ConnectError>,
+) {
     let (server, client) = pair(way).await;
-    let connector = Connector::encrypt_only().unwrap();
     let attributes = [(b"program_name".to_vec(), b"test".to_vec())];
     let request = LoginRequest {
         user: user.as_bytes(),
@@ -130,7 +151,7 @@ async fn log_in_as(
         collation: 45,
         attributes: &attributes,
         tls: if way == Way::Tls {
-            TlsPolicy::Required(&connector)
+            TlsPolicy::Required(connector)
         } else {
             TlsPolicy::Off
         },
@@ -308,6 +329,21 @@ async fn a_client_from_before_4_1_reads_an_error_of_its_time() {
         "{answer:?}"
     );
     assert!(answer.ends_with(b"consider upgrading MySQL client"));
+}
+
+#[tokio::test]
+async fn a_resumed_session_still_proves_its_password() {
+    let (gate, connector) = (authenticator(), Connector::encrypt_only().unwrap());
+    let greeting = greeting(Plugin::CachingSha2);
+    let log_in = |password| log_in_by(&connector, &gate, Way::Tls, &greeting, "sha2", password);
+    let (server, client) = log_in("secret").await;
+    client.unwrap();
+    assert!(!server.unwrap().tls.unwrap().resumed);
+    let (server, client) = log_in("wrong").await;
+    assert_eq!(server.unwrap_err().reason, Reason::WrongPassword);
+    assert_eq!(refusal(client.unwrap_err()).0, 1045);
+    let (server, _) = log_in("secret").await;
+    assert!(server.unwrap().tls.unwrap().resumed);
 }
 
 /// What a MariaDB client of 11.4 or later compares with its own: by its own means, not by the code under test.

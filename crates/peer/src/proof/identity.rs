@@ -13,6 +13,8 @@ const CONNECTION: &[u8] = b"_gatekeeper_connection";
 const KILL: &[u8] = b"_gatekeeper_kill";
 /// The value of [`KILL`] that lifts its bound; without it there is one.
 const KILL_ANYTHING: &[u8] = b"anything";
+/// A response has one byte for a collation, COM_CHANGE_USER two.
+const COLLATION: &[u8] = b"_gatekeeper_collation";
 
 /// Names that begin so are ours: a client's own attributes of such names are dropped.
 const RESERVED: [&[u8]; 3] = [b"_gatekeeper", CLIENT_ADDRESS, CLIENT_TLS];
@@ -59,8 +61,8 @@ pub struct HopIdentity {
     pub database: Option<Vec<u8>>,
     /// Wanted on the hop; at the proxy's end, what both ends have.
     pub capabilities: Capabilities,
-    /// The lower byte of the client's collation.
-    pub collation: u8,
+    /// The client's collation, of which a handshake has the lower byte only.
+    pub collation: u16,
     /// The client's own attributes.
     pub attributes: Vec<(Vec<u8>, Vec<u8>)>,
     /// Where the client comes from.
@@ -79,6 +81,9 @@ impl HopIdentity {
         let mut all = Vec::with_capacity(self.attributes.len() + 5);
         all.push((NONCE.to_vec(), mac::hexadecimal(&nonce.0).into_bytes()));
         all.push((CLIENT_ADDRESS.to_vec(), self.client_address.clone().into_bytes()));
+        if u8::try_from(self.collation).is_err() {
+            all.push((COLLATION.to_vec(), self.collation.to_string().into_bytes()));
+        }
         if let Some(tls) = &self.client_tls {
             all.push((CLIENT_TLS.to_vec(), tls.clone().into_bytes()));
         }
@@ -102,7 +107,7 @@ impl HopIdentity {
         HandshakeResponse {
             capabilities,
             packet_bytes_max: 1 << 30,
-            collation: self.collation,
+            collation: self.collation.to_le_bytes()[0],
             user: self.user.clone(),
             auth_response: Password::default(),
             database: self.database.clone(),
@@ -143,6 +148,9 @@ impl HopIdentity {
         collation: u8,
         attributes: Vec<(Vec<u8>, Vec<u8>)>,
     ) -> Self {
+        let whole = attributes.iter().find(|(name, _)| name == COLLATION);
+        let whole = whole.and_then(|(_, value)| std::str::from_utf8(value).ok()?.parse().ok());
+        let collation = whole.unwrap_or_else(|| u16::from(collation));
         let bytes = |wanted: &[u8]| {
             let found = attributes.iter().find(|(name, _)| name == wanted);
             found.map(|(_, value)| value.as_slice())

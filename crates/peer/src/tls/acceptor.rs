@@ -5,13 +5,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustls::ServerConfig;
-use rustls::server::WebPkiClientVerifier;
+use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use tokio_rustls::{TlsAcceptor, TlsStream};
 use wire::auth::certificate_proof::Fingerprint;
 
 use super::{TlsError, load_identity, load_roots, provider, self_signed};
 use crate::stream::Stream;
+
+/// Sessions that are remembered for clients of TLS 1.2 without tickets: some hundred bytes each.
+const SESSION_IDS_MAX: usize = 1024;
 
 /// Takes TLS up as a server.
 #[derive(Clone)]
@@ -56,7 +60,10 @@ impl Acceptor {
             Some(verifier) => builder.with_client_cert_verifier(verifier),
             None => builder.with_no_client_auth(),
         };
-        let config = builder.with_single_cert(chain, key)?;
+        let mut config = builder.with_single_cert(chain, key)?;
+        // one key for twelve hours, and the one before it: a ticket that was stolen opens nothing for long
+        config.ticketer = Ticketer::new()?;
+        config.session_storage = ServerSessionMemoryCache::new(SESSION_IDS_MAX);
         Ok(Self {
             acceptor: TlsAcceptor::from(Arc::new(config)),
             mutual,

@@ -51,7 +51,7 @@ impl Connector {
         Self::build(config, server_name)
     }
 
-    fn build(config: ClientConfig, server_name: &str) -> Result<Self, TlsError> {
+    pub(super) fn build(config: ClientConfig, server_name: &str) -> Result<Self, TlsError> {
         let server_name = ServerName::try_from(server_name.to_owned())
             .map_err(|_| TlsError::ServerName(server_name.to_owned()))?;
         Ok(Self {

@@ -136,6 +136,79 @@ async fn bytes_and_facts_of_a_stream_in_tls() {
     server.readable().await.unwrap();
 }
 
+/// A client of these versions, which keeps sessions as `resumption` says.
+fn client_of(
+    versions: &[&'static rustls::SupportedProtocolVersion],
+    resumption: rustls::client::Resumption,
+) -> Connector {
+    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(versions)
+        .unwrap()
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(EncryptOnly::new(provider())))
+        .with_no_client_auth();
+    config.resumption = resumption;
+    Connector::build(config, "localhost").unwrap()
+}
+
+/// Whether the two ends resume, and by which version; a byte goes to the client, and with it its tickets.
+async fn meet(acceptor: &Acceptor, connector: &Connector) -> (&'static str, bool) {
+    let (mut server, mut client) = handshake(acceptor, connector).await.unwrap();
+    server.write_all(b"x").await.unwrap();
+    server.flush().await.unwrap();
+    client.read_exact(&mut [0]).await.unwrap();
+    let facts = server.tls_facts().unwrap();
+    assert_eq!(client.tls_facts().unwrap(), facts);
+    (facts.version, facts.resumed)
+}
+
+#[tokio::test]
+async fn a_second_connection_resumes_by_ticket_and_by_session_id() {
+    use rustls::client::{Resumption, Tls12Resumption};
+    use rustls::version::{TLS12, TLS13};
+    let directory = tempfile::tempdir().unwrap();
+    let acceptor = Acceptor::self_signed(directory.path()).unwrap();
+    let kept = || Resumption::in_memory_sessions(8);
+    for (version, name, resumption) in [
+        (&TLS13, "TLSv1.3", kept()),
+        (&TLS12, "TLSv1.2", kept()),
+        (
+            &TLS12,
+            "TLSv1.2",
+            kept().tls12_resumption(Tls12Resumption::SessionIdOnly),
+        ),
+    ] {
+        let connector = client_of(&[version], resumption);
+        assert_eq!(meet(&acceptor, &connector).await, (name, false));
+        // another shard has a clone
+        let elsewhere = acceptor.clone();
+        assert_eq!(meet(&elsewhere, &connector).await, (name, true));
+    }
+    let forgetful = client_of(&[&TLS13], Resumption::disabled());
+    for _ in 0..2 {
+        assert_eq!(meet(&acceptor, &forgetful).await, ("TLSv1.3", false));
+    }
+}
+
+#[tokio::test]
+async fn the_ways_to_a_node_resume() {
+    let authority = TestAuthority::new();
+    let (certificate, key) = (authority.certificate("node"), authority.key("node"));
+    let acceptor = Acceptor::from_files(&certificate, &key).unwrap();
+    for connector in [
+        Connector::encrypt_only().unwrap(),
+        Connector::verifying(&authority.ca(), "node").unwrap(),
+    ] {
+        assert_eq!(meet(&acceptor, &connector).await, ("TLSv1.3", false));
+        assert_eq!(meet(&acceptor, &connector).await, ("TLSv1.3", true));
+    }
+    let mutual = Acceptor::mutual(&certificate, &key, &authority.ca()).unwrap();
+    let (certificate, key) = (authority.certificate("gatekeeper"), authority.key("gatekeeper"));
+    let connector = Connector::mutual(&authority.ca(), &certificate, &key, "node").unwrap();
+    assert!(!meet(&mutual, &connector).await.1);
+    assert!(meet(&mutual, &connector).await.1);
+}
+
 #[test]
 fn files_that_hold_nothing_are_named() {
     let directory = tempfile::tempdir().unwrap();

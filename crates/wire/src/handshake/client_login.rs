@@ -10,6 +10,7 @@
 use super::attributes::Attributes;
 use super::auth_more::AuthMoreData;
 use super::auth_switch::AuthSwitchRequest;
+use super::change_user::ChangeUser;
 use super::greeting::{Greeting, Nonce};
 use super::packet::{HandshakeError, Packet, Transport};
 use super::response::HandshakeResponse;
@@ -225,6 +226,41 @@ pub struct ClientDone {
     pub capabilities: Capabilities,
     /// The payload of the server's OK packet.
     pub ok: Vec<u8>,
+}
+
+impl ClientDone {
+    /// Logs in again on this connection, by COM_CHANGE_USER, for a collation that a handshake response has no room for.
+    pub fn change_user(
+        self,
+        identity: Identity,
+        collation: u16,
+        transport: Transport,
+    ) -> (Vec<u8>, AwaitVerdict) {
+        let plugin = Plugin::CachingSha2;
+        let change = ChangeUser {
+            user: identity.user,
+            // servers ask for a proof whatever is sent here
+            auth_response: Password::default(),
+            database: identity.database,
+            collation: Some(collation),
+            auth_plugin: Some(plugin.name().as_bytes().to_vec()),
+            attributes: identity.attributes,
+        };
+        let mut bytes = Vec::new();
+        let sequence = frame::encode_with(&mut bytes, 0, |out| change.encode(self.capabilities, out));
+        let state = AwaitVerdict {
+            password: identity.password,
+            nonce: self.greeting.nonce,
+            greeting: self.greeting,
+            capabilities: self.capabilities,
+            transport,
+            sequence,
+            plugin,
+            may_switch: true,
+            phase: Phase::Proved,
+        };
+        (bytes, state)
+    }
 }
 
 /// The response has been sent.
