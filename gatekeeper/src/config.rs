@@ -1,6 +1,7 @@
 //! The checked configuration: raw types in, every problem out at once, each with its place.
 
 mod check;
+mod network;
 pub mod raw;
 #[cfg(test)]
 mod tests;
@@ -18,6 +19,7 @@ use peer::proof::Secret;
 use wire::Capabilities;
 use wire::compressed::ZstdLevel;
 
+pub use network::Network;
 pub use raw::{PolicyMode, PolicyName};
 
 /// A configuration that can be run.
@@ -33,6 +35,8 @@ pub struct Config {
     pub number: GatekeeperNumber,
     /// Where clients connect to: one or two places.
     pub listen: Vec<Endpoint>,
+    /// Load balancers, which say whom each connection is for.
+    pub proxy_protocol_networks: Vec<Network>,
     /// Encryption towards clients.
     pub tls: Tls,
     /// Compression towards clients.

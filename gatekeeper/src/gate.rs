@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use daemon::drain::Drain;
 use daemon::exit::{Code, Failure};
+use daemon::listener::PeerAddr;
 use peer::accept::{Authenticator, Settings, fresh_nonce};
 use peer::proof::HopConnection;
 use peer::tls::Acceptor;
@@ -100,6 +101,15 @@ impl Gate {
             drain,
             config,
         })
+    }
+
+    /// Whether a connection from there begins with a header that says whom it is for.
+    pub fn is_load_balancer(&self, peer: PeerAddr) -> bool {
+        let PeerAddr::Tcp(address) = peer else {
+            return false;
+        };
+        let mut networks = self.config.proxy_protocol_networks.iter();
+        networks.any(|network| network.contains(address.ip()))
     }
 
     /// The greeting for a new connection: the servers' facts, our number and nonce, and what changes because

@@ -5,6 +5,7 @@
 //! tls       rustls in both roles, a certificate of our own making
 //! accept    the server's role: let a client in (gatekeeper)
 //! connect   the client's role: log in at a server (proxy)
+//! proxy_protocol   what a load balancer says of a client
 //! proof     the hop between gatekeeper and proxy, both ends
 //! inbox     commands out of a client's stream
 //! relay     replies, passed on as they arrive
@@ -20,6 +21,7 @@ pub mod error;
 mod exchange;
 pub mod inbox;
 pub mod proof;
+pub mod proxy_protocol;
 pub mod relay;
 pub mod stream;
 pub mod tls;

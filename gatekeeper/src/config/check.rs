@@ -15,7 +15,9 @@ use peer::proof::Secret;
 use wire::Capabilities;
 use wire::compressed::ZstdLevel;
 
-use super::{Compression, Config, GatekeeperNumber, Limits, Policy, Proxy, ProxyTls, Tls, TlsIdentity, raw};
+use super::{
+    Compression, Config, GatekeeperNumber, Limits, Network, Policy, Proxy, ProxyTls, Tls, TlsIdentity, raw,
+};
 
 /// More threads than any machine has cores for: a typing error.
 const SHARDS_MAX: usize = 1024;
@@ -30,6 +32,7 @@ pub(super) fn config(raw: raw::Config, folder: &Path) -> Result<Config, Problems
     let shards = check.shards(raw.shards);
     let number = check.number(raw.number);
     let listen = check.listen(&raw.listen);
+    let proxy_protocol_networks = check.networks(&raw.listen.proxy_protocol_networks);
     let tls = check.tls(&raw.tls);
     let compression = check.compression(&raw.compression);
     let http = check.address("[http] address", &raw.http.address);
@@ -55,6 +58,7 @@ pub(super) fn config(raw: raw::Config, folder: &Path) -> Result<Config, Problems
             shards,
             number,
             listen,
+            proxy_protocol_networks,
             tls,
             compression,
             http,
@@ -116,6 +120,14 @@ impl Check<'_> {
             .into_iter()
             .chain(socket.map(Endpoint::Unix))
             .collect()
+    }
+
+    fn networks(&mut self, texts: &[String]) -> Vec<Network> {
+        let networks = texts.iter().filter_map(|text| {
+            let network = text.parse::<Network>();
+            self.problems.take("[listen] proxy-protocol-networks", network)
+        });
+        networks.collect()
     }
 
     fn tls(&mut self, tls: &raw::Tls) -> Option<Tls> {

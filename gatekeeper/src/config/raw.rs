@@ -58,6 +58,10 @@ pub struct Listen {
     /// who may log in is decided by password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub socket: Option<PathBuf>,
+    /// Networks of load balancers in front, such as `10.0.0.0/8`. Every TCP connection from there must begin with a
+    /// header of the PROXY protocol, version 2; from anywhere else such a header is a bad handshake.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxy_protocol_networks: Vec<String>,
 }
 
 /// `[tls]`.

@@ -7,6 +7,7 @@ use daemon::listener::{Accepted, AcceptedStream, PeerAddr, Permit};
 use peer::accept::LoggedIn;
 use peer::inbox::{Command, Inbox};
 use peer::proof::{HopIdentity, HopLogin};
+use peer::proxy_protocol::{self, Announced};
 use peer::relay::Outbox;
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
@@ -26,7 +27,7 @@ use crate::policy::{self, Profile};
 
 /// Logs one connection in. Whoever fails has been told why, and is counted.
 pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Session, Permit)> {
-    let host = match accepted.peer {
+    let mut host = match accepted.peer {
         PeerAddr::Tcp(address) => address.ip().to_canonical().to_string(),
         PeerAddr::Unix => "localhost".to_owned(),
     };
@@ -44,6 +45,20 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
     };
     let own_id = gate.ids.next();
     let connection_id = own_id.id();
+    if gate.is_load_balancer(accepted.peer) {
+        match proxy_protocol::read(&mut stream, gate.config.limits.handshake_timeout).await {
+            Ok(Announced::Client(address)) => host = address.to_string(),
+            Ok(Announced::Itself) => {}
+            Err(error) => {
+                gate.metrics.auth_failure(error.reason);
+                login_failed(connection_id, &host, &error);
+                if let Some(told) = &error.told {
+                    turn_away(&mut stream, told).await;
+                }
+                return None;
+            }
+        }
+    }
     let Some(greeting) = gate.greeting(connection_id) else {
         gate.metrics.error(ErrorKind::ProxyUnreachable);
         turn_away(&mut stream, &ServerError::cannot_connect("the database server")).await;

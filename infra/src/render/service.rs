@@ -47,6 +47,7 @@ pub fn gatekeeper(places: &GatekeeperPlaces<'_>) -> gatekeeper::config::raw::Con
         listen: Listen {
             tcp: Some(loopback(places.port)),
             socket: Some(places.socket.to_owned()),
+            proxy_protocol_networks: Vec::new(),
         },
         http: Http {
             address: loopback(places.http_port),
