@@ -19,6 +19,19 @@ pub fn statement_id(payload: &[u8]) -> Result<u32, DecodeError> {
     r.u32("statement id") // int<4>
 }
 
+/// Whether a payload (with its first byte) is a COM_STMT_EXECUTE that asks for a cursor.
+#[must_use]
+pub fn asks_for_cursor(payload: &[u8]) -> bool {
+    /// Where the flags stand, behind command and statement number.
+    const FLAGS_OFFSET: usize = 5;
+    /// Read-only, for update, scrollable.
+    const CURSOR_FLAGS: u8 = 0x07;
+    payload.first() == Some(&CommandCode::STMT_EXECUTE.0)
+        && payload
+            .get(FLAGS_OFFSET)
+            .is_some_and(|flags| flags & CURSOR_FLAGS != 0)
+}
+
 /// Where the statement's number stands in a COM_STMT_… payload.
 pub const STATEMENT_ID_OFFSET: usize = 1;
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use peer::inbox::Command;
 use peer::relay::{self, Ended, Moved, RelayError, UploadError};
 use wire::ServerError;
-use wire::command::CommandCode;
+use wire::command::{CommandCode, asks_for_cursor};
 use wire::reply::Progress;
 
 use super::watch::Watch;
@@ -20,7 +20,8 @@ impl Session {
         let begun = Instant::now();
         let code = command.code();
         let mut moved = Moved::default();
-        let mut progress = Progress::new(code.reply_shape(), self.hop.capabilities);
+        let mut progress = Progress::new(code.reply_shape(), self.hop.capabilities)
+            .with_cursor(asks_for_cursor(command.payload()));
         let mut watch = Watch {
             reading: &mut self.reading,
             view: self.view,

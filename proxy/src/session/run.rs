@@ -9,7 +9,7 @@ use peer::inbox::Command;
 use peer::relay::{self, Ended, Moved, RelayError, UploadError};
 use statement::Facts;
 use wire::ServerError;
-use wire::command::CommandCode;
+use wire::command::{CommandCode, asks_for_cursor};
 use wire::reply::{PrepareOk, Progress, Shape};
 
 use super::link::Verdict;
@@ -169,7 +169,8 @@ impl Session {
             .flatten();
         let mut watch = ManagerWatch::new(&mut self.state, self.capabilities);
         watch.counts_instead = counts_instead;
-        let mut progress = Progress::new(shape, self.capabilities);
+        let mut progress =
+            Progress::new(shape, self.capabilities).with_cursor(asks_for_cursor(command.payload()));
         let link = &mut self.manager;
         let relayed = async {
             relay::send(&mut link.stream, command)

@@ -1,7 +1,7 @@
 //! Two records of a conversation side by side.
 //!
 //! What is never the same is left out everywhere: the order in which servers report changes of session state (they
-//! keep them in a hash table) and the numbers in GTIDs. Everything else is compared unless the step masks it.
+//! keep them in a hash table), the numbers of prepared statements and those in GTIDs. Everything else is compared unless the step masks it.
 
 use std::fmt::Write as _;
 
@@ -13,6 +13,8 @@ use super::reply::{Kind, Packet, Reply};
 
 /// Bytes of a packet that a difference shows.
 const SHOWN_BYTES_MAX: usize = 160;
+/// Packets that are shown before something that is no reply.
+const LAST_PACKETS: usize = 4;
 const COLUMN_LENGTH_BYTES: usize = 4;
 
 /// A reply with what it takes to read it.
@@ -38,7 +40,16 @@ pub(crate) fn difference(through: &Heard<'_>, direct: &Heard<'_>, masks: &[Mask]
     let mut text = String::new();
     if sides.iter().any(|side| side.reply.trouble.is_some()) {
         for (name, side) in ["through", "direct "].iter().zip(sides) {
-            let _ = writeln!(text, "      {name} {:?}", side.reply.trouble);
+            let _ = writeln!(text, "      {name} {:?}, after", side.reply.trouble);
+            let packets = &side.reply.packets;
+            for packet in packets.iter().skip(packets.len().saturating_sub(LAST_PACKETS)) {
+                let _ = writeln!(
+                    text,
+                    "              {:?} {}",
+                    packet.kind,
+                    hex::encode(packet.framed.payload.iter().take(32).copied().collect::<Vec<_>>())
+                );
+            }
         }
     }
     let [one, other] = sides.map(|side| seen(side, masks));
@@ -113,6 +124,7 @@ fn seen(heard: &Heard<'_>, masks: &[Mask]) -> Vec<Seen> {
         let bytes = match packet.kind {
             Kind::Ok => ok(payload, heard.capabilities),
             Kind::TextRow | Kind::BinaryRow if !masks.is_empty() => row(packet, &types, heard, masks),
+            Kind::Prepared => without_number(payload),
             Kind::Column if masked(&Mask::Lengths) => without_length(payload),
             _ => payload.clone(),
         };
@@ -180,6 +192,15 @@ fn without_length(payload: &[u8]) -> Vec<u8> {
         && let Some(length) = bytes.get_mut(fixed + 2..fixed + 2 + COLUMN_LENGTH_BYTES)
     {
         length.fill(0);
+    }
+    bytes
+}
+
+/// MariaDB counts the statements of all connections together.
+fn without_number(payload: &[u8]) -> Vec<u8> {
+    let mut bytes = payload.to_vec();
+    if let Some(number) = bytes.get_mut(1..5) {
+        number.fill(0);
     }
     bytes
 }

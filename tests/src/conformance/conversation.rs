@@ -159,6 +159,7 @@ pub enum Request {
 pub enum Shape {
     TextResults,
     BinaryResults,
+    Cursor,
     Prepared,
     Verdict,
     Columns,

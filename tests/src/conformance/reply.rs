@@ -32,6 +32,7 @@ pub(crate) enum Kind {
 
 const MORE_RESULTS: u16 = 0x0008;
 const CURSOR_EXISTS: u16 = 0x0040;
+const OUT_PARAMETERS: u16 = 0x1000;
 
 /// The packets of one reply.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -54,13 +55,15 @@ pub(crate) async fn read(
         wire,
         capabilities,
         file,
+        cursor: shape == Shape::Cursor,
+        out_parameters: false,
         reply: Reply::default(),
     };
     // `None` is the end of the connection, which the reply says
     let _ended = match shape {
         Shape::Nothing => Some(()),
         Shape::TextResults => reader.results(Kind::TextRow).await?,
-        Shape::BinaryResults => reader.results(Kind::BinaryRow).await?,
+        Shape::BinaryResults | Shape::Cursor => reader.results(Kind::BinaryRow).await?,
         Shape::Prepared => reader.prepared().await?,
         Shape::Verdict | Shape::ChangeUser => reader.verdict().await?,
         Shape::Columns => reader.rows(Kind::Column).await?.map(drop),
@@ -83,6 +86,10 @@ struct Reader<'a> {
     wire: &'a mut Wire,
     capabilities: Capabilities,
     file: &'a [u8],
+    /// The client asked for a cursor.
+    cursor: bool,
+    /// The rows are a procedure's OUT parameters, whose end on MySQL does not say that an OK follows.
+    out_parameters: bool,
     reply: Reply,
 }
 
@@ -185,8 +192,10 @@ impl Reader<'_> {
                 return Ok(None);
             };
             let status = eof_status(&eof.payload);
+            self.out_parameters = status & OUT_PARAMETERS != 0;
             self.keep(Kind::Eof, eof);
-            if status & CURSOR_EXISTS != 0 {
+            // a procedure's own cursor sets the flag too, and its rows follow
+            if status & CURSOR_EXISTS != 0 && self.cursor {
                 return Ok(Some(status));
             }
         }
@@ -217,7 +226,8 @@ impl Reader<'_> {
                 Some(0xfe) if framed.payload.len() < 9 => {
                     let status = eof_status(&framed.payload);
                     self.keep(Kind::Eof, framed);
-                    return Ok(Some(status));
+                    let more = if self.out_parameters { MORE_RESULTS } else { 0 };
+                    return Ok(Some(status | more));
                 }
                 _ => self.keep(row, framed),
             }

@@ -54,7 +54,15 @@ impl Around<'_> {
                 name,
                 options,
                 values,
-            } => (self.execute(name, options, values)?, Shape::BinaryResults),
+            } => {
+                let cursor = options.iter().any(|option| option != "again");
+                let shape = if cursor {
+                    Shape::Cursor
+                } else {
+                    Shape::BinaryResults
+                };
+                (self.execute(name, options, values)?, shape)
+            }
             Request::Bulk { name, rows } => (self.bulk(name, rows)?, Shape::BinaryResults),
             Request::Fetch { name, rows } => {
                 let mut payload = self.of_statement(0x1c, name)?;

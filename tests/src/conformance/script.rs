@@ -271,7 +271,7 @@ fn request(text: &str) -> anyhow::Result<Request> {
     Ok(match verb {
         "query" => Request::Query(rest.to_owned()),
         "prepare" => {
-            let (name, text) = rest.split_once(' ').context("prepare NAME TEXT")?;
+            let (name, text) = rest.split_once(' ').unwrap_or((rest, ""));
             Request::Prepare {
                 name: name.to_owned(),
                 text: text.to_owned(),

@@ -24,7 +24,9 @@ use crate::cluster::Cluster;
 use crate::eventually::{SOON, eventually};
 
 /// Conversations at one time.
-const LANES: usize = 6;
+const LANES: usize = 4;
+/// Characters of a step's text that a failure shows.
+const SHOWN_TEXT_MAX: usize = 100;
 /// Differences that a failure shows in full.
 const SHOWN_MAX: usize = 40;
 
@@ -76,6 +78,11 @@ fn selected(cases: Vec<Case>) -> Vec<Case> {
             .collect(),
         Err(_) => cases,
     }
+}
+
+/// A step's text, as much as a line takes.
+fn start_of(text: &str) -> String {
+    text.chars().take(SHOWN_TEXT_MAX).collect()
 }
 
 #[derive(Debug, Clone)]
@@ -386,7 +393,7 @@ fn report(subject: &str, engine: Engine, outcomes: &[Outcome]) -> anyhow::Result
             "\n{subject}.cases:{} on {engine}: {:?} step {step}: {}\n      as {}\n{what}",
             place.line,
             case.name,
-            place.text,
+            start_of(&place.text),
             clients.join(", "),
         );
     }

@@ -14,7 +14,7 @@ macro_rules! subjects {
     };
 }
 
-subjects!(commands, texts);
+subjects!(commands, infile, large, multi, pipelines, shapes, texts);
 
 #[test]
 fn every_script_is_run() -> anyhow::Result<()> {

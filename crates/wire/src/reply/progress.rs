@@ -73,6 +73,10 @@ pub struct Progress {
     continued: bool,
     /// Sequence number of the last packet whose header was seen.
     sequence: u8,
+    /// The command asked for a cursor.
+    cursor: bool,
+    /// The rows are a procedure's OUT parameters.
+    out_parameters: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,7 +111,17 @@ impl Progress {
             skip: 0,
             continued: false,
             sequence: 0,
+            cursor: false,
+            out_parameters: false,
         }
+    }
+
+    /// Whether the command asked for a cursor: then a reply without DEPRECATE_EOF may end behind its columns. A
+    /// procedure's own cursor sets the same flag, and its rows follow.
+    #[must_use]
+    pub fn with_cursor(mut self, cursor: bool) -> Self {
+        self.cursor = cursor;
+        self
     }
 
     /// Whether the last byte of the reply has been seen.
@@ -235,6 +249,9 @@ impl Progress {
         let control = self.decode(payload)?;
         self.sequence = header.sequence;
         self.state = self.after(control);
+        if let Control::Eof(status) = control {
+            self.out_parameters = status.has(StatusFlags::PS_OUT_PARAMS);
+        }
         Ok(Piece::Packet(bytes, control))
     }
 
@@ -272,7 +289,8 @@ impl Progress {
 
     fn after(&self, control: Control) -> State {
         let result_ended = |status: StatusFlags| {
-            if status.has(StatusFlags::MORE_RESULTS) {
+            // MySQL says only in front of OUT parameters that the procedure's OK follows
+            if status.has(StatusFlags::MORE_RESULTS) || self.out_parameters {
                 State::First
             } else {
                 State::Done
@@ -286,7 +304,7 @@ impl Progress {
             Control::ColumnCount(0) => State::ColumnsEnd,
             Control::ColumnCount(count) => State::Columns(count),
             Control::Eof(status) if self.state == State::ColumnsEnd => {
-                if status.has(StatusFlags::CURSOR_EXISTS) {
+                if self.cursor && status.has(StatusFlags::CURSOR_EXISTS) {
                     result_ended(status)
                 } else {
                     State::Rows

@@ -140,6 +140,26 @@ fn a_cursor_ends_the_reply_after_its_columns() {
     frame::encode(&[1], 1, &mut reply);
     frame::encode(b"\x03def column", 2, &mut reply);
     frame::encode(&[0xfe, 0, 0, 0x42, 0], 3, &mut reply);
+    let mut progress = Progress::new(Shape::Results, OLD).with_cursor(true);
+    let (_, consumed) = walk(&mut progress, &reply, 100);
+    assert!(progress.is_done());
+    assert_eq!(consumed, reply.len());
+    // a procedure with a cursor of its own sets the flag too, and rows follow
+    let mut progress = Progress::new(Shape::Results, OLD);
+    walk(&mut progress, &reply, 100);
+    assert!(!progress.is_done());
+}
+
+#[test]
+fn the_ok_behind_out_parameters_belongs_to_the_reply() {
+    // as MySQL 9.7 sends it: only the first of the two EOF packets says that more follows
+    let mut reply = Vec::new();
+    frame::encode(&[1], 1, &mut reply);
+    frame::encode(b"\x03def column", 2, &mut reply);
+    frame::encode(&[0xfe, 0, 0, 0x0a, 0x10], 3, &mut reply);
+    frame::encode(&[0, 0, 7, 0, 0, 0], 4, &mut reply);
+    frame::encode(&[0xfe, 0, 0, 2, 0], 5, &mut reply);
+    OkPacket::plain(StatusFlags::AUTOCOMMIT).encode(OLD, 6, &mut reply);
     let mut progress = Progress::new(Shape::Results, OLD);
     let (_, consumed) = walk(&mut progress, &reply, 100);
     assert!(progress.is_done());
