@@ -79,6 +79,7 @@ struct Session {
     registered: Registered,
     collation: u16,
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    client_by_tls: bool,
     manager: Link,
     /// By node; the manager's place stays empty.
     workers: Vec<Option<Box<Link>>>,

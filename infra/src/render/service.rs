@@ -102,14 +102,18 @@ pub fn users<'a>(users: impl Iterator<Item = (&'a str, &'a str, PolicyName)>) ->
 pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
     use crate::render::my_cnf::Role as Ours;
     use proxy::config::raw::{
-        Account, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, Role, Routing,
+        Account, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, NodeTls, Role, Routing,
     };
     let node = |place: &NodePlace| {
         let role = match place.role {
             Ours::Manager => Role::Manager,
             Ours::Worker => Role::Worker,
         };
-        Node::new(&place.name, role, "127.0.0.1", place.port)
+        Node {
+            // what a client asks the server about its encryption is then true
+            tls: NodeTls::AsClient,
+            ..Node::new(&place.name, role, "127.0.0.1", place.port)
+        }
     };
     let account = |(user, password_file): &(String, std::path::PathBuf)| Account {
         user: user.clone(),

@@ -200,7 +200,8 @@ fn options(node: &Node, monitor: &config::Monitor) -> Opts {
 fn tls(node: &Node) -> Option<SslOpts> {
     let opts = SslOpts::default();
     let opts = match node.tls.mode {
-        NodeTls::Off => return None,
+        // no client stands behind a control connection
+        NodeTls::Off | NodeTls::AsClient => return None,
         NodeTls::Preferred | NodeTls::Required => opts
             .with_danger_accept_invalid_certs(true)
             .with_danger_skip_domain_validation(true),

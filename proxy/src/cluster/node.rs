@@ -46,7 +46,7 @@ pub struct Node {
 /// How connections to a node are protected.
 #[derive(Debug, Clone, Default)]
 pub struct Tls {
-    /// Off, preferred, required or verified.
+    /// Off, as the client, preferred, required or verified.
     pub mode: NodeTls,
     /// Authority that must have signed the node's certificate.
     pub ca: Option<PathBuf>,
@@ -66,7 +66,7 @@ impl Tls {
     ) -> Result<Self, TlsError> {
         let connector = match mode {
             NodeTls::Off => None,
-            NodeTls::Preferred | NodeTls::Required => Some(Connector::encrypt_only()?),
+            NodeTls::AsClient | NodeTls::Preferred | NodeTls::Required => Some(Connector::encrypt_only()?),
             NodeTls::Verify => {
                 let ca = ca.as_deref().unwrap_or(Path::new(""));
                 Some(Connector::verifying(ca, server_name.as_deref().unwrap_or(host))?)
@@ -87,10 +87,12 @@ impl Node {
         &self.address
     }
 
-    /// What TLS to ask for.
-    pub fn peer_tls(&self) -> TlsPolicy<'_> {
+    /// What TLS to ask for, on behalf of a client that came by TLS or did not.
+    pub fn peer_tls(&self, client_by_tls: bool) -> TlsPolicy<'_> {
         match (self.tls.mode, &self.tls.connector) {
             (NodeTls::Off, _) | (_, None) => TlsPolicy::Off,
+            (NodeTls::AsClient, Some(connector)) if client_by_tls => TlsPolicy::Preferred(connector),
+            (NodeTls::AsClient, Some(_)) => TlsPolicy::Off,
             (NodeTls::Preferred, Some(connector)) => TlsPolicy::Preferred(connector),
             (NodeTls::Required | NodeTls::Verify, Some(connector)) => TlsPolicy::Required(connector),
         }

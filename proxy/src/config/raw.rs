@@ -208,6 +208,9 @@ pub enum NodeTls {
     /// Clear text; only sensible on loopback, a Unix socket or inside a protected network.
     #[default]
     Off,
+    /// As `preferred` for sessions whose client came by TLS, clear text for all others: the server's `Ssl_…` status
+    /// and accounts with REQUIRE SSL see what the client did.
+    AsClient,
     /// TLS when the node offers it, its certificate not checked.
     Preferred,
     /// TLS or no connection, the certificate not checked.

@@ -247,7 +247,7 @@ fn the_remote_example_is_sound() {
         config
             .nodes
             .iter()
-            .all(|node| matches!(node.peer_tls(), peer::connect::TlsPolicy::Required(_)))
+            .all(|node| matches!(node.peer_tls(false), peer::connect::TlsPolicy::Required(_)))
     );
 }
 

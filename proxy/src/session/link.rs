@@ -68,6 +68,7 @@ pub(super) struct Login<'a> {
     pub(super) collation: u16,
     pub(super) schema: &'a [u8],
     pub(super) attributes: &'a [(Vec<u8>, Vec<u8>)],
+    pub(super) client_by_tls: bool,
     pub(super) timeout: Duration,
     pub(super) counted: GaugeGuard,
     /// Where the connection's number is kept for a KILL.
@@ -114,7 +115,7 @@ impl Link {
                     capabilities: node.compressed(login.capabilities),
                     collation: login.collation,
                     attributes: login.attributes,
-                    tls: node.peer_tls(),
+                    tls: node.peer_tls(login.client_by_tls),
                 },
             )
             .await?;

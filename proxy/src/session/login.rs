@@ -6,7 +6,7 @@ use std::sync::Arc;
 use daemon::listener::{Accepted, AcceptedStream};
 use peer::connect::ConnectError;
 use peer::inbox::Inbox;
-use peer::proof::{self, HopAccepted, Pending};
+use peer::proof::{self, HopAccepted, HopIdentity, Pending};
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
 use wire::compressed::Compression;
@@ -97,16 +97,7 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
     attributes.extend_from_slice(&identity.attributes);
     let schema = identity.database.clone().unwrap_or_default();
     let registered = host.sessions.register(identity.connection, Arc::clone(&account));
-    let opened = match open_manager(
-        host,
-        (&account, &registered),
-        identity.capabilities,
-        identity.collation,
-        &schema,
-        &attributes,
-    )
-    .await
-    {
+    let opened = match open_manager(host, (&account, &registered), &identity, &attributes).await {
         Ok(opened) => opened,
         Err(error) => {
             host.metrics.error(connect_error_kind(&error));
@@ -149,6 +140,7 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         registered,
         collation: identity.collation,
         attributes,
+        client_by_tls: identity.client_tls.is_some(),
         manager: link,
         workers: std::iter::repeat_with(|| None).take(nodes).collect(),
         state,
@@ -161,9 +153,7 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
 async fn open_manager(
     host: &Host,
     (account, registered): (&Account, &Registered),
-    capabilities: Capabilities,
-    collation: u16,
-    schema: &[u8],
+    identity: &HopIdentity,
     attributes: &[(Vec<u8>, Vec<u8>)],
 ) -> Result<Opened, ConnectError> {
     let manager = host.cluster.view().manager();
@@ -172,10 +162,11 @@ async fn open_manager(
     };
     let login = Login {
         account,
-        capabilities,
-        collation,
-        schema,
+        capabilities: identity.capabilities,
+        collation: identity.collation,
+        schema: identity.database.as_deref().unwrap_or_default(),
         attributes,
+        client_by_tls: identity.client_tls.is_some(),
         timeout: host.config.limits.connect_timeout,
         counted: host.metrics.server_connection(manager),
         registered,

@@ -145,6 +145,7 @@ impl Session {
             collation: self.collation,
             schema: &self.state.schema,
             attributes: &self.attributes,
+            client_by_tls: self.client_by_tls,
             timeout: self.host.config.limits.connect_timeout,
             counted: self.host.metrics.server_connection(node),
             registered: &self.registered,

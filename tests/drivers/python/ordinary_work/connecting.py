@@ -37,8 +37,10 @@ def connects(driver):
 def connects_by_tls(driver):
     connection = driver.connect(tls=driver.target["tls"])
     row = one(connection, "SELECT 'by tls', 2")
+    # what tools ask to know whether they are safe
+    cipher = one(connection, "SHOW SESSION STATUS LIKE 'Ssl_cipher'")[1]
     connection.close()
-    return row
+    return row, bool(cipher)
 
 
 @task
