@@ -143,7 +143,8 @@ async fn a_flush_sends_what_is_there() {
         let mut client = client.compressed_for_server(compression);
         let mut server = server.compressed_for_client(compression);
         for round in 0..3u8 {
-            let rows = vec![round; 40_000];
+            let mut rows = Vec::new();
+            frame::encode(&vec![round; 40_000], round, &mut rows);
             server.write_all(&rows).await.unwrap();
             server.flush().await.unwrap();
             let mut read = vec![9; rows.len()];
