@@ -21,24 +21,13 @@ const PROGRAM_WAIT_MAX: Duration = Duration::from_secs(130);
 /// its test.
 const KNOWN_DIFFERENCES: &[(&str, &str, &str, &str)] = &[
     ("pymysql", "knows_its_own_number", "*", NUMBERS),
-    ("pymysql", "a_pool_gives_clean_sessions", "mysql", NUMBERS),
     ("mysqlclient", "knows_its_own_number", "*", NUMBERS),
     ("connector", "knows_its_own_number", "*", NUMBERS),
     ("mysql2", "knows_its_own_number", "*", NUMBERS),
-    ("mysql2", "every_type_as_text", "mariadb", METADATA),
-    ("mysql2", "every_type_in_binary", "mariadb", METADATA),
     ("mariadb", "knows_its_own_number", "*", NUMBERS),
-    ("mariadb", "every_type", "mariadb", METADATA),
-    (
-        "mariadb",
-        "batches",
-        "mariadb",
-        "MariaDB's bulk execution is not offered yet",
-    ),
 ];
 
 const NUMBERS: &str = "CONNECTION_ID() is the server's number, the greeting's is the gatekeeper's";
-const METADATA: &str = "MariaDB's extended metadata is not offered yet";
 
 on_each_engine!(
     pymysql,
