@@ -142,6 +142,8 @@ pub struct Policy {
     pub default: PolicyName,
     /// Whether refusals are carried out.
     pub mode: PolicyMode,
+    /// Whether users under a policy may send files for LOAD DATA LOCAL.
+    pub local_infile: bool,
 }
 
 /// The bounds; [`raw::Limits`] says why each is there.
@@ -151,12 +153,16 @@ pub struct Limits {
     pub connections_max: usize,
     /// Largest single statement.
     pub statement_bytes_max: usize,
+    /// Memory of all sessions for statements beyond one chunk.
+    pub statement_memory_bytes_max: usize,
     /// Time for a client to finish its log-in.
     pub handshake_timeout: Duration,
     /// Time for the proxy to be reached and to let a session in.
     pub connect_timeout: Duration,
     /// A silent client's time.
     pub idle_timeout: Duration,
+    /// A client's time to go on with a statement or a file.
+    pub read_timeout: Duration,
     /// A client's time to take bytes of a reply.
     pub write_timeout: Duration,
     /// Time that open transactions get to finish.

@@ -12,6 +12,7 @@ use daemon::drain::Drain;
 use daemon::exit::{Code, Failure};
 use daemon::listener::PeerAddr;
 use peer::accept::{Authenticator, Settings, fresh_nonce};
+use peer::budget::Budget;
 use peer::proof::HopConnection;
 use peer::tls::Acceptor;
 use wire::auth::{Plugin, ServerKey};
@@ -41,6 +42,8 @@ pub struct Gate {
     pub hop: Hop,
     /// What clients are greeted with.
     pub greetings: Greetings,
+    /// Memory for large statements, of all sessions.
+    pub statement_memory: Budget,
     /// What is counted.
     pub metrics: Metrics,
     /// The wish to stop.
@@ -96,6 +99,7 @@ impl Gate {
             users,
             hop: Hop::new(&config.proxy, config.limits.connect_timeout).map_err(tls_failed)?,
             greetings: Greetings::open(state_dir),
+            statement_memory: Budget::new(config.limits.statement_memory_bytes_max),
             metrics: Metrics::resolve(),
             ids: ConnectionIds::new(config.number),
             drain,

@@ -42,13 +42,17 @@ pub enum ErrorKind {
     ClientIdle,
     /// The client sent a statement beyond the limit.
     StatementTooLarge,
+    /// No memory was left for a statement (`statement-memory-bytes-max`).
+    StatementMemory,
+    /// A server asked for a file of a client that may send none.
+    LocalFileRefused,
     /// A mistake of ours.
     Internal,
 }
 
 impl ErrorKind {
     /// Every kind there is.
-    pub const ALL: [ErrorKind; 10] = [
+    pub const ALL: [ErrorKind; 12] = [
         Self::TooManyConnections,
         Self::ProxyUnreachable,
         Self::ProxyRefused,
@@ -58,6 +62,8 @@ impl ErrorKind {
         Self::ClientSlow,
         Self::ClientIdle,
         Self::StatementTooLarge,
+        Self::StatementMemory,
+        Self::LocalFileRefused,
         Self::Internal,
     ];
 
@@ -73,6 +79,8 @@ impl ErrorKind {
             Self::ClientSlow => "client_slow",
             Self::ClientIdle => "client_idle",
             Self::StatementTooLarge => "statement_too_large",
+            Self::StatementMemory => "statement_memory",
+            Self::LocalFileRefused => "local_file_refused",
             Self::Internal => "internal",
         }
     }

@@ -7,6 +7,7 @@
 //!
 //! A session is one task on one shard, with one connection to the proxy. What waits holds no buffer.
 
+mod begun;
 mod client_view;
 mod forward;
 mod idle;
@@ -21,8 +22,8 @@ use std::sync::Arc;
 use daemon::drain::Started;
 use daemon::listener::Accepted;
 use peer::chunk::Chunk;
-use peer::inbox::{Command, Inbox, InboxError};
-use peer::relay::Outbox;
+use peer::inbox::{Command, Inbox, InboxError, Intake, Received, STREAM_ABOVE_BYTES};
+use peer::relay::{self, Outbox};
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
 use wire::command::CommandCode;
@@ -33,6 +34,7 @@ use self::client_view::ClientView;
 use self::idle::IdleTimer;
 use self::last_prepared::LastPrepared;
 use self::reading::Reading;
+use crate::config::PolicyName;
 use crate::gate::{ConnectionId, Gate, OwnConnectionId};
 use crate::metrics::ErrorKind;
 use crate::policy::Profile;
@@ -114,19 +116,28 @@ impl Session {
                 match self.wait(&mut drain, &mut idle).await {
                     Wake::Client(Ok(chunk)) if !chunk.is_empty() => self.inbox.put(chunk),
                     Wake::Client(Ok(_)) => return,
-                    Wake::Client(Err(error)) => return self.refuse_input(&error.into()).await,
+                    Wake::Client(Err(error)) => {
+                        Box::pin(self.refuse_input(&error.into(), 1)).await;
+                        return;
+                    }
                     Wake::Hop(said) => return self.pass_last_words(said).await,
                     Wake::Drain => return self.refuse_at_rest(&ServerError::shutdown_in_progress()).await,
                     Wake::Idle => return self.idle_too_long().await,
                 }
             }
-            let bytes_max = self.gate.config.limits.statement_bytes_max;
-            let command = match self.inbox.command(&mut self.client, bytes_max).await {
-                Ok(command) => command,
-                Err(error) => return self.refuse_input(&error).await,
+            let intake = intake(&self.gate, self.profile);
+            let flow = match self.inbox.command(&mut self.client, intake).await {
+                Ok(Received::Whole(command)) => {
+                    self.gate.metrics.client_received(command.payload().len() as u64);
+                    self.command(command).await
+                }
+                Ok(Received::Begun(begun)) => Box::pin(self.begun(begun)).await,
+                Err(error) => {
+                    let sequence = self.inbox.sequence();
+                    Box::pin(self.refuse_input(&error, sequence)).await
+                }
             };
-            self.gate.metrics.client_received(command.payload().len() as u64);
-            if self.command(command).await == Flow::End {
+            if flow == Flow::End {
                 return;
             }
         }
@@ -158,7 +169,7 @@ impl Session {
     async fn command(&mut self, command: Command) -> Flow {
         match command.code() {
             CommandCode::QUIT => {
-                let _ = peer::relay::send(&mut self.hop.stream, &command).await;
+                let _ = relay::send(&mut self.hop.stream, &command).await;
                 Flow::End
             }
             CommandCode::CHANGE_USER => Box::pin(self.change_user(command)).await,
@@ -179,8 +190,12 @@ impl Session {
 
     /// Answers with an error in the place of a reply; the session goes on.
     async fn refuse(&mut self, error: &ServerError) -> Flow {
+        self.refuse_as(error, 1).await
+    }
+
+    async fn refuse_as(&mut self, error: &ServerError, sequence: u8) -> Flow {
         let mut packet = Vec::new();
-        error.encode(1, &mut packet);
+        error.encode(sequence, &mut packet);
         self.answer(&packet).await
     }
 
@@ -217,30 +232,28 @@ impl Session {
             .await;
     }
 
-    async fn refuse_input(&mut self, error: &InboxError) {
+    /// What the client sent cannot be taken: it is told why, where it can hear, and that is the end.
+    async fn refuse_input(&mut self, error: &InboxError, sequence: u8) -> Flow {
         let (kind, error) = match error {
-            InboxError::Io(_) | InboxError::Cut => return self.gate.metrics.error(ErrorKind::ClientLost),
+            InboxError::Io(_) | InboxError::Cut => {
+                self.gate.metrics.error(ErrorKind::ClientLost);
+                return Flow::End;
+            }
             InboxError::Uncompress => (ErrorKind::ClientProtocol, ServerError::uncompress_failed()),
             InboxError::OutOfOrder => (ErrorKind::ClientProtocol, ServerError::packets_out_of_order()),
             InboxError::TooLarge { .. } => (ErrorKind::StatementTooLarge, ServerError::packet_too_large()),
+            InboxError::OverBudget => (ErrorKind::StatementMemory, ServerError::packet_too_large()),
+            InboxError::Timeout => (ErrorKind::ClientSlow, ServerError::read_timeout()),
         };
         self.gate.metrics.error(kind);
-        self.refuse(&error).await;
-        self.linger().await;
+        self.refuse_and_end(&error, sequence).await
     }
 
-    /// Reads and drops what the client still sends, for a moment: a close with unread bytes would take the
-    /// error away from it.
-    async fn linger(&mut self) {
-        const LINGER: std::time::Duration = std::time::Duration::from_secs(1);
-        let _ = self.client.shutdown().await;
-        let rest = async {
-            while Chunk::read(&mut self.client)
-                .await
-                .is_ok_and(|chunk| !chunk.is_empty())
-            {}
-        };
-        let _ = tokio::time::timeout(LINGER, rest).await;
+    /// An answer to a client that may still be sending, and the end.
+    async fn refuse_and_end(&mut self, error: &ServerError, sequence: u8) -> Flow {
+        self.refuse_as(error, sequence).await;
+        relay::linger(&mut self.client).await;
+        Flow::End
     }
 
     /// The proxy ends the session, perhaps with an ERR packet that says why.
@@ -250,5 +263,21 @@ impl Session {
         {
             self.answer(chunk.filled()).await;
         }
+    }
+}
+
+/// How much of a command is held: all of it where it is judged.
+fn intake(gate: &Gate, profile: Profile) -> Intake<'_> {
+    let limits = &gate.config.limits;
+    let (bytes_max, stream_above_bytes) = match profile.policy {
+        PolicyName::Strict => (limits.statement_bytes_max, None),
+        // the servers' own limit is what counts
+        PolicyName::Off => (usize::MAX, Some(STREAM_ABOVE_BYTES)),
+    };
+    Intake {
+        bytes_max,
+        stream_above_bytes,
+        budget: &gate.statement_memory,
+        read_timeout: Some(limits.read_timeout),
     }
 }

@@ -125,6 +125,8 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Largest single statement, in bytes.
     pub statement_bytes_max: usize,
+    /// Memory of all sessions for statements beyond one chunk, in bytes.
+    pub statement_memory_bytes_max: usize,
     /// Prepared statements of one session.
     pub prepared_statements_max: usize,
     /// Time that open transactions get at a stop.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use daemon::drain::Drain;
+use peer::budget::Budget;
 
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -17,6 +18,8 @@ pub struct Host {
     pub cluster: Arc<Cluster>,
     /// The sessions that live now.
     pub sessions: Arc<SessionRegistry>,
+    /// Memory for large statements, of all sessions.
+    pub statement_memory: Budget,
     /// What is counted.
     pub metrics: Metrics,
     /// Whether the process is about to end.

@@ -90,6 +90,7 @@ async fn serve(config: Config, numbers: telemetry::Metrics, shards: Arc<Shards>)
     let limit = ConnectionLimit::new(config.limits.connections_max);
     let drain_timeout = config.limits.drain_timeout;
     let host = Arc::new(Host {
+        statement_memory: peer::budget::Budget::new(config.limits.statement_memory_bytes_max),
         metrics: Metrics::new(&config.nodes),
         cluster: Arc::clone(&cluster),
         sessions: Arc::default(),

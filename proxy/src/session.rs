@@ -7,6 +7,7 @@
 //! A session is one task on one shard. It owns a connection to the manager from its login on, and one to
 //! each worker from the first read that was routed there.
 
+mod begun;
 mod execute;
 mod framing;
 mod kill;
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use daemon::drain::Started;
 use daemon::listener::Accepted;
 use peer::chunk::Chunk;
-use peer::inbox::{Command, Inbox, InboxError};
+use peer::inbox::{Command, Inbox, InboxError, Intake, Received, STREAM_ABOVE_BYTES};
 use peer::proof::KillReach;
 use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
@@ -109,22 +110,25 @@ impl Session {
                     Wake::Drain => return self.refuse_at_rest(&ServerError::shutdown_in_progress()).await,
                 }
             }
-            let command = match self
-                .inbox
-                .command(&mut self.client, self.host.config.limits.statement_bytes_max)
-                .await
-            {
-                Ok(command) => command,
-                Err(error) => return self.refuse_input(&error).await,
+            let flow = match self.inbox.command(&mut self.client, intake(&self.host)).await {
+                Ok(Received::Whole(command)) => {
+                    self.received(command.payload().len());
+                    self.command(command).await
+                }
+                Ok(Received::Begun(begun)) => Box::pin(self.begun(begun)).await,
+                Err(error) => {
+                    let sequence = self.inbox.sequence();
+                    Box::pin(self.refuse_input(&error, sequence)).await
+                }
             };
-            self.host
-                .metrics
-                .client_received_bytes
-                .increment(command.payload().len() as u64);
-            if self.command(command).await == Flow::End {
+            if flow == Flow::End {
                 return;
             }
         }
+    }
+
+    fn received(&self, bytes: usize) {
+        self.host.metrics.client_received_bytes.increment(bytes as u64);
     }
 
     /// Waits without holding a buffer. An open transaction may finish while the process drains.
@@ -214,8 +218,12 @@ impl Session {
 
     /// Answers with an error in the place of a reply; the session goes on.
     async fn refuse(&mut self, error: &ServerError) -> Flow {
+        self.refuse_as(error, 1).await
+    }
+
+    async fn refuse_as(&mut self, error: &ServerError, sequence: u8) -> Flow {
         let mut packet = Vec::new();
-        error.encode(1, &mut packet);
+        error.encode(sequence, &mut packet);
         self.answer(&packet).await
     }
 
@@ -248,23 +256,28 @@ impl Session {
         self.answer(&packet).await;
     }
 
-    async fn refuse_input(&mut self, error: &InboxError) {
-        let error = match error {
-            InboxError::Io(_) | InboxError::Cut => return self.host.metrics.error(ErrorKind::ClientLost),
-            InboxError::Uncompress => {
-                self.host.metrics.error(ErrorKind::ClientProtocol);
-                ServerError::uncompress_failed()
+    /// What the gatekeeper sent cannot be taken: it is told why, and that is the end.
+    async fn refuse_input(&mut self, error: &InboxError, sequence: u8) -> Flow {
+        let (kind, error) = match error {
+            InboxError::Io(_) | InboxError::Cut | InboxError::Timeout => {
+                self.host.metrics.error(ErrorKind::ClientLost);
+                return Flow::End;
             }
-            InboxError::OutOfOrder => {
-                self.host.metrics.error(ErrorKind::ClientProtocol);
-                ServerError::packets_out_of_order()
-            }
-            InboxError::TooLarge { .. } => {
-                self.host.metrics.error(ErrorKind::LimitPassed);
-                ServerError::packet_too_large()
+            InboxError::OutOfOrder => (ErrorKind::ClientProtocol, ServerError::packets_out_of_order()),
+            InboxError::Uncompress => (ErrorKind::ClientProtocol, ServerError::uncompress_failed()),
+            InboxError::TooLarge { .. } | InboxError::OverBudget => {
+                (ErrorKind::LimitPassed, ServerError::packet_too_large())
             }
         };
-        self.refuse(&error).await;
+        self.host.metrics.error(kind);
+        self.refuse_and_end(&error, sequence).await
+    }
+
+    /// An answer to a gatekeeper that may still be sending, and the end.
+    async fn refuse_and_end(&mut self, error: &ServerError, sequence: u8) -> Flow {
+        self.refuse_as(error, sequence).await;
+        peer::relay::linger(&mut self.client).await;
+        Flow::End
     }
 
     /// The manager ends the session, perhaps with an ERR packet that says why.
@@ -276,5 +289,16 @@ impl Session {
 
     fn status(&self) -> StatusFlags {
         self.state.status
+    }
+}
+
+/// How much of a command is held: what routing looks at.
+fn intake(host: &Host) -> Intake<'_> {
+    Intake {
+        bytes_max: host.config.limits.statement_bytes_max,
+        stream_above_bytes: Some(STREAM_ABOVE_BYTES),
+        budget: &host.statement_memory,
+        // the gatekeeper closes when its client stops
+        read_timeout: None,
     }
 }

@@ -11,6 +11,8 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, ReadBuf};
 
+use crate::budget::{Budget, Share};
+
 /// Bytes of a pooled buffer. One read of a large result fills it; HAProxy's default is 16 KiB.
 pub const CHUNK_BYTES: usize = 32 * 1024;
 
@@ -22,12 +24,14 @@ thread_local! {
 }
 
 /// Bytes read from a stream and not passed on yet.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Chunk {
     /// Initialised over its whole length.
     bytes: Vec<u8>,
     start: usize,
     end: usize,
+    /// What it has of a budget, once it is larger than a pooled buffer.
+    share: Option<Share>,
 }
 
 impl Chunk {
@@ -38,6 +42,7 @@ impl Chunk {
             bytes: pooled.unwrap_or_else(|| vec![0; CHUNK_BYTES]),
             start: 0,
             end: 0,
+            share: None,
         }
     }
 
@@ -103,7 +108,42 @@ impl Chunk {
         }
         let wanted = total.max(self.end + 1);
         if wanted > self.bytes.len() {
+            // exactly: a budget may have been asked for it
+            self.bytes.reserve_exact(wanted - self.bytes.len());
             self.bytes.resize(wanted, 0);
+        }
+    }
+
+    /// The same at the expense of a budget; false, and as it was, when that has not enough left.
+    #[must_use]
+    pub fn reserve_of(&mut self, total: usize, budget: &Budget) -> bool {
+        let wanted = total.max(self.len() + 1);
+        if wanted > self.bytes.len() {
+            let share = self.share.get_or_insert_with(|| Share::none(budget));
+            if !share.grow(wanted) {
+                return false;
+            }
+        }
+        self.reserve(total);
+        true
+    }
+
+    /// Takes `count` bytes out, from `position` on.
+    pub fn remove(&mut self, position: usize, count: usize) {
+        let from = self.end.min(self.start + position + count);
+        self.bytes
+            .copy_within(from..self.end, from.min(self.start + position));
+        self.end -= from - from.min(self.start + position);
+    }
+
+    /// Puts bytes in at `position`.
+    pub fn insert(&mut self, position: usize, bytes: &[u8]) {
+        self.reserve(self.len() + bytes.len());
+        let at = self.end.min(self.start + position);
+        self.bytes.copy_within(at..self.end, at + bytes.len());
+        self.end += bytes.len();
+        if let Some(place) = self.bytes.get_mut(at..at + bytes.len()) {
+            place.copy_from_slice(bytes);
         }
     }
 
@@ -182,6 +222,32 @@ mod tests {
         assert_eq!(chunk.read_more(&mut more).await.unwrap(), 1);
         assert_eq!(chunk.filled(), b"ok");
         assert!(Chunk::read(&mut stream).await.unwrap().is_empty());
+    }
+
+    #[test]
+    fn bytes_are_taken_out_and_put_in() {
+        let mut chunk = Chunk::of(b"__hello world");
+        chunk.consume(2);
+        chunk.remove(3, 5);
+        assert_eq!(chunk.filled(), b"helrld");
+        chunk.insert(3, b"lo wo");
+        assert_eq!(chunk.filled(), b"hello world");
+        chunk.insert(11, b"!");
+        chunk.remove(11, 9);
+        assert_eq!(chunk.filled(), b"hello world");
+    }
+
+    #[test]
+    fn what_is_larger_than_a_pooled_buffer_is_of_the_budget() {
+        let budget = Budget::new(100_000);
+        let mut chunk = Chunk::lease();
+        assert!(chunk.reserve_of(CHUNK_BYTES, &budget));
+        assert_eq!(budget.bytes_left(), 100_000);
+        assert!(chunk.reserve_of(60_000, &budget));
+        assert_eq!(budget.bytes_left(), 40_000);
+        assert!(!chunk.reserve_of(100_001, &budget));
+        drop(chunk);
+        assert_eq!(budget.bytes_left(), 100_000);
     }
 
     #[test]

@@ -8,12 +8,15 @@
 //! proxy_protocol   what a load balancer says of a client
 //! proof     the hop between gatekeeper and proxy, both ends
 //! inbox     commands out of a client's stream
+//! budget    memory for commands that must be held as a whole
+//! rest      commands and files that pass while they come
 //! relay     replies, passed on as they arrive
 //! ```
 //!
 //! No policy and no routing.
 
 pub mod accept;
+pub mod budget;
 pub mod chunk;
 pub mod compression;
 pub mod connect;
@@ -23,6 +26,7 @@ pub mod inbox;
 pub mod proof;
 pub mod proxy_protocol;
 pub mod relay;
+pub mod rest;
 pub mod stream;
 pub mod tls;
 

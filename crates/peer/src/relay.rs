@@ -17,6 +17,7 @@ use wire::reply::{Control, Piece, Progress};
 
 use crate::chunk::Chunk;
 use crate::inbox::{Command, Inbox, InboxError};
+use crate::rest::{PumpError, Pumped, Rest};
 use crate::stream::Stream;
 
 /// Which side of a relay failed, and how.
@@ -28,6 +29,14 @@ pub enum RelayError {
     /// The side that asked is gone or broken.
     #[error("failed to pass the reply on: {0}")]
     To(io::Error),
+    /// The side that asked stopped in the middle of what it sends, or sent what is no packet.
+    #[error("failed to read from the client: {error}")]
+    Input {
+        /// What is wrong.
+        error: InboxError,
+        /// The number of an answer to it.
+        sequence: u8,
+    },
     /// The reply is no reply of the protocol.
     #[error("failed to follow the reply: {0}")]
     Protocol(#[from] DecodeError),
@@ -86,6 +95,8 @@ pub enum Ended {
 pub struct Moved {
     /// Bytes delivered.
     pub bytes: u64,
+    /// Bytes that the client sent while its command ran: the rest of a large one, a file.
+    pub taken_bytes: u64,
     /// Sequence number of the last packet whose header was seen.
     pub sequence: u8,
     /// Whether what was delivered ends with a whole packet, so that an ERR packet can follow.
@@ -113,6 +124,15 @@ impl Outbox {
     /// Whether bytes are waiting that belong to no reply.
     pub fn has_bytes(&self) -> bool {
         self.pending.is_some()
+    }
+
+    pub(crate) fn put(&mut self, chunk: Chunk) {
+        self.pending = Some(chunk);
+    }
+
+    /// What is waiting, if anything.
+    pub fn take(&mut self) -> Option<Chunk> {
+        self.pending.take()
     }
 
     /// Drops a packet that was withheld; it was the last of its reply.
@@ -280,40 +300,124 @@ fn look(
     Ok(pass)
 }
 
-/// Passes the client's file on, packet by packet, up to and with the empty packet that ends it.
-pub async fn upload<C, S>(inbox: &mut Inbox, client: &mut C, server: &mut S) -> Result<(), UploadError>
+/// Both ends of one session while a command runs.
+#[derive(Debug)]
+pub struct Ends<'a, C, S> {
+    /// What the client sends.
+    pub inbox: &'a mut Inbox,
+    /// Whoever asked.
+    pub client: &'a mut C,
+    /// Whoever answers.
+    pub server: &'a mut S,
+    /// What the server sends.
+    pub outbox: &'a mut Outbox,
+    /// How long the client may take between two pieces of what it sends.
+    pub read_timeout: Option<Duration>,
+}
+
+/// How a conversation about one command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conversed {
+    /// With the last byte of the reply, and of the command.
+    Done,
+    /// The observer held a packet back.
+    Withheld,
+    /// The server answered before it had the whole command, and then went: the client has its last words.
+    ServerLeft,
+    /// The server said something though the command has no reply. It is in the outbox.
+    Unasked,
+}
+
+/// Sends the rest of a command, if there is one, passes the reply back, and between the two the client's files.
+///
+/// A command that is small and sent already costs no more than its reply.
+pub async fn converse<C, S>(
+    ends: Ends<'_, C, S>,
+    rest: Option<Rest>,
+    progress: &mut Progress,
+    observer: &mut impl Observer,
+    moved: &mut Moved,
+) -> Result<Conversed, RelayError>
 where
-    C: AsyncRead + Unpin,
-    S: AsyncWrite + Unpin,
+    C: AsyncRead + Asker,
+    S: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut rest = rest;
+    let mut answered = false;
     loop {
-        let (chunk, header) = inbox.any_packet(client).await?;
-        server
-            .write_all(chunk.filled())
-            .await
-            .map_err(UploadError::Server)?;
-        if header.payload_bytes == 0 {
-            return server.flush().await.map_err(UploadError::Server);
+        if let Some(sending) = &mut rest {
+            let before = sending.taken_bytes();
+            // seldom: not a part of every session's own future
+            let pumped = Box::pin(sending.pump(
+                ends.inbox,
+                ends.client,
+                ends.server,
+                ends.outbox,
+                ends.read_timeout,
+            ))
+            .await;
+            moved.taken_bytes += sending.taken_bytes() - before;
+            match pumped {
+                Ok(Pumped::Done) => rest = None,
+                Ok(Pumped::Answered) if progress.is_done() && !answered => return Ok(Conversed::Unasked),
+                Ok(Pumped::Answered) if answered => {
+                    return Err(DecodeError::Invalid("what follows an early reply").into());
+                }
+                Ok(Pumped::Answered) => {}
+                Err(PumpError::Server(_)) if answered => return Ok(Conversed::ServerLeft),
+                Err(PumpError::Server(error)) => return Err(RelayError::From(error)),
+                Err(PumpError::Client(error)) => {
+                    return Err(RelayError::Input {
+                        error,
+                        sequence: sending.sequence(),
+                    });
+                }
+            }
+            progress.upload_sent();
+        }
+        if !answered {
+            let ended = ends
+                .outbox
+                .relay(ends.server, Some(&mut *ends.client), progress, observer, moved)
+                .await?;
+            match ended {
+                Ended::Withheld => return Ok(Conversed::Withheld),
+                Ended::Done => answered = true,
+                Ended::Upload if rest.is_some() => {
+                    return Err(DecodeError::Invalid("a request for a file inside a command").into());
+                }
+                Ended::Upload => rest = Some(Rest::file(progress.sequence().wrapping_add(1))),
+            }
+        }
+        if answered && rest.is_none() {
+            return Ok(Conversed::Done);
         }
     }
 }
 
-/// Why a file did not arrive.
-#[derive(Debug, Error)]
-pub enum UploadError {
-    /// The client stopped, or sent what is no packet.
-    #[error(transparent)]
-    Client(#[from] InboxError),
-    /// The server is gone.
-    #[error("failed to pass the file on: {0}")]
-    Server(io::Error),
+/// Closes our side and drops what the other still sends: a close with unread bytes would take from it what we said
+/// last.
+pub async fn linger(stream: &mut Stream) {
+    /// Somebody who is told that it is over stops within a few round trips.
+    const LINGER_MAX: Duration = Duration::from_secs(5);
+    /// Whoever sends nothing for this long has stopped.
+    const SILENCE_MAX: Duration = Duration::from_secs(1);
+    let _ = stream.shutdown().await;
+    let rest = async {
+        while let Ok(Ok(chunk)) = tokio::time::timeout(SILENCE_MAX, Chunk::read(stream)).await {
+            if chunk.is_empty() {
+                return;
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER_MAX, rest).await;
 }
 
 /// Sends a command on.
 pub async fn send<T: AsyncWrite + Unpin>(to: &mut T, command: &Command) -> io::Result<()> {
     match command {
         Command::Packet(chunk) => to.write_all(chunk.filled()).await?,
-        Command::Split(payload) => send_payload(to, payload).await?,
+        Command::Split(payload) => send_payload(to, payload.filled()).await?,
     }
     to.flush().await
 }

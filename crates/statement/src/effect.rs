@@ -251,6 +251,9 @@ pub enum Cause {
     /// A stored program's body whose end or content is not clear, or a block outside a stored program.
     #[error("the stored program cannot be read")]
     Program,
+    /// Only the beginning of the text has been seen.
+    #[error("the text's end has not been seen")]
+    Unfinished,
     /// A statement of a batch changes how the ones behind it are read.
     #[error("a statement changes how the next one is read")]
     ModeChange,

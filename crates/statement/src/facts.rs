@@ -19,6 +19,12 @@ impl Facts {
         Self { statements }
     }
 
+    /// Of a text of which only the beginning has been seen: its end may be anything.
+    #[must_use]
+    pub fn unfinished() -> Self {
+        Self::unknown(Cause::Unfinished)
+    }
+
     pub(crate) fn unknown(cause: Cause) -> Self {
         Self {
             statements: [StatementFacts::of(Effect::Unknown(cause))].into_iter().collect(),

@@ -56,3 +56,22 @@ pub fn is_cut(payload: &[u8]) -> bool {
         _ => false,
     }
 }
+
+/// What of a command its reply depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The command.
+    pub code: CommandCode,
+    /// [`asks_for_cursor`].
+    pub cursor: bool,
+}
+
+impl Asked {
+    /// Of a payload, or of its first bytes.
+    pub fn of(payload: &[u8]) -> Self {
+        Self {
+            code: CommandCode(payload.first().copied().unwrap_or(0xff)),
+            cursor: asks_for_cursor(payload),
+        }
+    }
+}

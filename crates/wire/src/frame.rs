@@ -3,6 +3,12 @@
 //! A payload of 16 MiB - 1 or more is cut into packets of that size; the last one is shorter, and may
 //! be empty. See <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html>.
 
+mod reframe;
+mod walk;
+
+pub use reframe::Reframe;
+pub use walk::{PayloadWalk, Walked};
+
 use crate::limits::{PACKET_HEADER_BYTES, PACKET_PAYLOAD_BYTES_MAX};
 
 /// The header of one packet.

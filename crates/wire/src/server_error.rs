@@ -72,6 +72,15 @@ impl ServerError {
         )
     }
 
+    /// 3948: no file may be asked of this client; MySQL's own words for it.
+    pub fn local_files_off() -> Self {
+        Self::new(
+            3948,
+            b"42000",
+            "Loading local data is disabled; this must be enabled on both the client and server sides",
+        )
+    }
+
     /// 1156: packets out of order.
     pub fn packets_out_of_order() -> Self {
         Self::new(1156, b"08S01", "Got packets out of order")

@@ -23,6 +23,9 @@ use super::{
 const SHARDS_MAX: usize = 1024;
 const MINUTE_MS: u64 = 60 * 1000;
 const DAY_MS: u64 = 24 * 60 * MINUTE_MS;
+/// Bytes for statements that do not fit into a chunk, of all sessions: a machine of 2 GiB survives it, with as much again
+/// for judging one of 64 MiB on each of two shards.
+const STATEMENT_MEMORY_BYTES_DEFAULT: u64 = 256 * 1024 * 1024;
 
 pub(super) fn config(raw: raw::Config, folder: &Path) -> Result<Config, Problems> {
     let mut check = Check {
@@ -66,6 +69,7 @@ pub(super) fn config(raw: raw::Config, folder: &Path) -> Result<Config, Problems
             policy: Policy {
                 default: raw.policy.default,
                 mode: raw.policy.mode,
+                local_infile: raw.policy.local_infile,
             },
             limits,
             log,
@@ -276,6 +280,7 @@ impl Check<'_> {
             limits.statement_bytes_max,
             1024..=1 << 30,
         );
+        let statement_memory_bytes_max = self.statement_memory(limits);
         let handshake_timeout = self.milliseconds(
             "handshake-timeout-ms",
             limits.handshake_timeout_ms,
@@ -287,6 +292,7 @@ impl Check<'_> {
             10..=10 * MINUTE_MS,
         );
         let idle_timeout = self.milliseconds("idle-timeout-ms", limits.idle_timeout_ms, 1000..=365 * DAY_MS);
+        let read_timeout = self.milliseconds("read-timeout-ms", limits.read_timeout_ms, 100..=DAY_MS);
         let write_timeout = self.milliseconds("write-timeout-ms", limits.write_timeout_ms, 100..=DAY_MS);
         let drain_timeout = self.milliseconds("drain-timeout-ms", limits.drain_timeout_ms, 0..=DAY_MS);
         let facts_cache_bytes_max = self.range(
@@ -298,13 +304,31 @@ impl Check<'_> {
         Some(Limits {
             connections_max: connections_max?,
             statement_bytes_max: statement_bytes_max?,
+            statement_memory_bytes_max: statement_memory_bytes_max?,
             handshake_timeout: handshake_timeout?,
             connect_timeout: connect_timeout?,
             idle_timeout: idle_timeout?,
+            read_timeout: read_timeout?,
             write_timeout: write_timeout?,
             drain_timeout: drain_timeout?,
             facts_cache_bytes_max: facts_cache_bytes_max?,
         })
+    }
+
+    fn statement_memory(&mut self, limits: &raw::Limits) -> Option<usize> {
+        let largest = limits.statement_bytes_max;
+        let Some(bytes) = limits.statement_memory_bytes_max else {
+            return usize::try_from(largest.max(STATEMENT_MEMORY_BYTES_DEFAULT)).ok();
+        };
+        if bytes < largest {
+            let sentence =
+                format!("{bytes} is below statement-bytes-max, {largest}: that one could never be used");
+            let way_out = "make it several times statement-bytes-max";
+            self.problems
+                .suggest("[limits] statement-memory-bytes-max", sentence, way_out);
+            return None;
+        }
+        self.range("statement-memory-bytes-max", "bytes", bytes, 1024..=1 << 40)
     }
 
     fn log(&mut self, log: raw::Log) -> Option<LogOptions> {

@@ -179,6 +179,8 @@ pub struct Policy {
     pub default: PolicyName,
     /// Whether refusals are carried out or only counted and written down.
     pub mode: PolicyMode,
+    /// Whether clients of users under a policy may send files for LOAD DATA LOCAL.
+    pub local_infile: bool,
 }
 
 /// A set of rules by name.
@@ -212,12 +214,19 @@ pub struct Limits {
     /// Largest single statement, in bytes: what one client can make the gatekeeper hold. MySQL's own
     /// `max_allowed_packet` is 64 MiB.
     pub statement_bytes_max: u64,
+    /// Memory that all sessions together spend on statements that do not fit into one chunk of 32 KiB, in bytes. Not
+    /// given: 256 MiB, or `statement-bytes-max` when that is more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement_memory_bytes_max: Option<u64>,
     /// Time for a client to finish its log-in: strangers hold a connection no longer.
     pub handshake_timeout_ms: u64,
     /// Time for the proxy to be reached and to let a session in.
     pub connect_timeout_ms: u64,
     /// A client that sends nothing for this long is disconnected; 8 hours, as MySQL's `wait_timeout`.
     pub idle_timeout_ms: u64,
+    /// A client that stops in the middle of a statement or of a file for this long is disconnected, as with a
+    /// server's `net_read_timeout`: it holds memory here, or locks on the server.
+    pub read_timeout_ms: u64,
     /// A client that takes no bytes for this long while a reply waits is disconnected: it holds a
     /// worker's cursor and its locks.
     pub write_timeout_ms: u64,
@@ -279,9 +288,11 @@ impl Default for Limits {
         Self {
             connections_max: 10_000,
             statement_bytes_max: 64 * 1024 * 1024,
+            statement_memory_bytes_max: None,
             handshake_timeout_ms: 10_000,
             connect_timeout_ms: 5_000,
             idle_timeout_ms: 8 * 60 * 60 * 1000,
+            read_timeout_ms: 30_000,
             write_timeout_ms: 60_000,
             drain_timeout_ms: 30_000,
             facts_cache_bytes_max: 8 * 1024 * 1024,

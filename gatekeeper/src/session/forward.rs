@@ -3,9 +3,10 @@
 use std::time::Instant;
 
 use peer::inbox::Command;
-use peer::relay::{self, Ended, Moved, RelayError, UploadError};
+use peer::relay::{self, Conversed, Ends, Moved, RelayError};
+use peer::rest::Rest;
 use wire::ServerError;
-use wire::command::{CommandCode, asks_for_cursor};
+use wire::command::{Asked, CommandCode};
 use wire::reply::Progress;
 
 use super::watch::Watch;
@@ -16,65 +17,105 @@ use crate::policy::Permit;
 impl Session {
     /// Forwards the command; the permit is spent.
     pub(super) async fn forward(&mut self, permit: Permit, command: Command) -> Flow {
+        let asked = Asked::of(command.payload());
+        if command.is_large() {
+            // seldom: not a part of every session's own future
+            return Box::pin(self.forward_rest(permit, asked, Rest::of(command))).await;
+        }
         drop(permit);
         let begun = Instant::now();
-        let code = command.code();
+        match relay::send(&mut self.hop.stream, &command).await {
+            Ok(()) => {
+                drop(command);
+                self.converse(asked, None, begun).await
+            }
+            Err(error) => {
+                let error = RelayError::From(error);
+                Box::pin(self.relay_failed(error, Moved::default())).await
+            }
+        }
+    }
+
+    /// Forwards a command that is large, or not there as a whole; the permit is spent.
+    pub(super) async fn forward_rest(&mut self, permit: Permit, asked: Asked, rest: Rest) -> Flow {
+        drop(permit);
+        self.converse(asked, Some(rest), Instant::now()).await
+    }
+
+    async fn converse(&mut self, asked: Asked, rest: Option<Rest>, begun: Instant) -> Flow {
         let mut moved = Moved::default();
-        let mut progress = Progress::new(code.reply_shape(), self.hop.capabilities)
-            .with_cursor(asks_for_cursor(command.payload()));
+        let mut progress =
+            Progress::new(asked.code.reply_shape(), self.hop.capabilities).with_cursor(asked.cursor);
         let mut watch = Watch {
             reading: &mut self.reading,
             view: self.view,
             hop: self.hop.capabilities,
-            reset: code == CommandCode::RESET_CONNECTION,
+            reset: asked.code == CommandCode::RESET_CONNECTION,
             status: None,
             error: None,
+            file_refused: false,
         };
-        let hop = &mut self.hop;
-        let relayed = async {
-            relay::send(&mut hop.stream, &command)
-                .await
-                .map_err(RelayError::From)?;
-            // the largest statements are not kept while their reply streams
-            drop(command);
-            loop {
-                let client = Some(&mut self.client);
-                let ended = hop
-                    .outbox
-                    .relay(&mut hop.stream, client, &mut progress, &mut watch, &mut moved)
-                    .await?;
-                if ended != Ended::Upload {
-                    return Ok(ended);
-                }
-                match relay::upload(&mut self.inbox, &mut self.client, &mut hop.stream).await {
-                    Ok(()) => progress.upload_sent(),
-                    Err(UploadError::Client(error)) => {
-                        return Err(RelayError::To(std::io::Error::other(error)));
-                    }
-                    Err(UploadError::Server(error)) => return Err(RelayError::From(error)),
-                }
-            }
-        }
-        .await;
+        let ends = Ends {
+            inbox: &mut self.inbox,
+            client: &mut self.client,
+            server: &mut self.hop.stream,
+            outbox: &mut self.hop.outbox,
+            read_timeout: Some(self.gate.config.limits.read_timeout),
+        };
+        let conversed = relay::converse(ends, rest, &mut progress, &mut watch, &mut moved).await;
+        let file_refused = watch.file_refused;
         if let Some(status) = watch.status {
             self.status = status;
         }
         self.gate.metrics.client_sent(moved.bytes);
+        self.gate.metrics.client_received(moved.taken_bytes);
         self.gate.metrics.statement_took(begun.elapsed());
-        match relayed {
-            // killed: there is nothing more to say
-            Ok(Ended::Withheld) => Flow::End,
-            Ok(Ended::Done | Ended::Upload) => Flow::Continue,
-            Err(error) => self.relay_failed(&error, moved).await,
+        match conversed {
+            Ok(Conversed::Done) => Flow::Continue,
+            ended => Box::pin(self.conversation_ended(ended, moved, file_refused)).await,
         }
     }
 
-    async fn relay_failed(&mut self, error: &RelayError, moved: Moved) -> Flow {
-        match error {
+    /// Everything that ends the session.
+    async fn conversation_ended(
+        &mut self,
+        ended: Result<Conversed, RelayError>,
+        moved: Moved,
+        file_refused: bool,
+    ) -> Flow {
+        match ended {
+            Ok(Conversed::Done) => Flow::Continue,
+            // killed: there is nothing more to say
+            Ok(Conversed::Withheld) if !file_refused => Flow::End,
+            // a request for a file that this client may not be asked for
+            Ok(Conversed::Withheld) => {
+                tracing::warn!(connection = %self.who.connection_id, "a server asked for a file of a client that may send none");
+                self.gate.metrics.error(ErrorKind::LocalFileRefused);
+                let error = ServerError::local_files_off();
+                self.refuse_and_end(&error, moved.sequence).await
+            }
+            Ok(Conversed::ServerLeft) => {
+                relay::linger(&mut self.client).await;
+                Flow::End
+            }
+            Ok(Conversed::Unasked) => {
+                if let Some(said) = self.hop.outbox.take() {
+                    self.answer(said.filled()).await;
+                    relay::linger(&mut self.client).await;
+                }
+                Flow::End
+            }
+            Err(error) => self.relay_failed(error, moved).await,
+        }
+    }
+
+    async fn relay_failed(&mut self, error: RelayError, moved: Moved) -> Flow {
+        match &error {
             RelayError::To(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 self.gate.metrics.error(ErrorKind::ClientSlow);
             }
             RelayError::To(_) => self.gate.metrics.error(ErrorKind::ClientLost),
+            RelayError::Input { error, sequence } => return self.refuse_input(error, *sequence).await,
             RelayError::From(_) | RelayError::Protocol(_) => {
                 tracing::warn!(connection = %self.who.connection_id, %error, "lost the proxy while a command ran");
                 self.gate.metrics.error(ErrorKind::ProxyLost);
@@ -84,9 +125,8 @@ impl Session {
                     } else {
                         moved.sequence.wrapping_add(1)
                     };
-                    let mut packet = Vec::new();
-                    ServerError::lost_connection("the proxy", true).encode(sequence, &mut packet);
-                    self.answer(&packet).await;
+                    let error = ServerError::lost_connection("the proxy", true);
+                    return self.refuse_and_end(&error, sequence).await;
                 }
             }
         }

@@ -1,6 +1,7 @@
 //! Every command is judged before one byte of it leaves.
 
 use peer::inbox::Command;
+use peer::rest::Begun;
 use wire::ServerError;
 use wire::command::{CommandCode, Query};
 
@@ -32,6 +33,27 @@ impl Session {
         }
     }
 
+    /// The same for a command of which not everything is there. Nothing is said of a text by its beginning: it passes
+    /// to whoever may send texts that nobody can read.
+    pub(super) fn judge_begun(&mut self, begun: &Begun) -> Result<Permit, ServerError> {
+        let verdict = match policy::decide_command(begun.code(), self.profile) {
+            CommandVerdict::Allow(permit) => {
+                return match self.last_prepared.missing(begun.start()) {
+                    Some(error) => Err(error),
+                    None => Ok(permit),
+                };
+            }
+            CommandVerdict::JudgeText => policy::decide_unreadable(self.profile),
+            CommandVerdict::Detect { permit, refusal } => Verdict::Detect { permit, refusal },
+            CommandVerdict::Refuse(refusal) => Verdict::Refuse(refusal),
+        };
+        let judged = self.carry_out(verdict, &[]);
+        if begun.code() == CommandCode::STMT_PREPARE {
+            self.last_prepared.judged(judged.is_ok());
+        }
+        judged
+    }
+
     fn judge_text(&mut self, command: &Command) -> Result<Permit, ServerError> {
         let payload = command.payload();
         let text = match command.code() {
@@ -49,6 +71,10 @@ impl Session {
             // nobody knows how the server would read it
             None => policy::decide_unreadable(self.profile),
         };
+        self.carry_out(verdict, text)
+    }
+
+    fn carry_out(&self, verdict: Verdict, text: &[u8]) -> Result<Permit, ServerError> {
         match verdict {
             Verdict::Allow(permit) => {
                 self.gate.metrics.judged(Judged::Allowed);

@@ -21,9 +21,11 @@ use super::last_prepared::LastPrepared;
 use super::reading::Reading;
 use super::{Flow, Link, Session, Who};
 use crate::audit::{self, Subject};
+use crate::config::PolicyName;
 use crate::gate::{ConnectionId, Gate};
 use crate::metrics::ErrorKind;
 use crate::policy::{self, Profile};
+use crate::users::User;
 
 /// Logs one connection in. Whoever fails has been told why, and is counted.
 pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Session, Permit)> {
@@ -98,7 +100,7 @@ pub(super) async fn login(accepted: Accepted, gate: &Arc<Gate>) -> Option<(Sessi
     let identity = who.identity(
         gate,
         database,
-        response.capabilities,
+        for_user(gate, &who.user, response.capabilities),
         response.collation.into(),
         response.attributes.to_vec(),
     );
@@ -204,7 +206,7 @@ impl Session {
         let identity = self.who.identity(
             &self.gate,
             change.database.clone(),
-            self.capabilities,
+            for_user(&self.gate, &self.who.user, self.capabilities),
             collation,
             change.attributes.to_vec(),
         );
@@ -278,6 +280,17 @@ impl Who {
             connection: Some(gate.ids.on_hop(self.connection_id)),
             kill: policy::kill_reach(self.user.policy()),
         }
+    }
+}
+
+/// What a client may use of what it can do. Without LOCAL_FILES on the hop the server refuses LOAD DATA LOCAL in its
+/// own words.
+fn for_user(gate: &Gate, user: &User, capabilities: Capabilities) -> Capabilities {
+    match user.policy() {
+        PolicyName::Strict if !gate.config.policy.local_infile => {
+            capabilities.without(Capabilities::LOCAL_FILES)
+        }
+        PolicyName::Strict | PolicyName::Off => capabilities,
     }
 }
 

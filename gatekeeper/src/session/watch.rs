@@ -21,6 +21,8 @@ pub(super) struct Watch<'a> {
     pub(super) reset: bool,
     pub(super) status: Option<StatusFlags>,
     pub(super) error: Option<u16>,
+    /// A server asked for a file that the client may not be asked for.
+    pub(super) file_refused: bool,
 }
 
 impl Observer for Watch<'_> {
@@ -35,6 +37,11 @@ impl Observer for Watch<'_> {
             Control::Eof(status) => self.status = Some(status),
             Control::Err(peer::proof::KILLED) => return Edit::Withhold,
             Control::Err(code) => self.error = Some(code),
+            // a server that asks all the same would have any file that the client's user may read
+            Control::LocalInfile if !self.hop.has(Capabilities::LOCAL_FILES) => {
+                self.file_refused = true;
+                return Edit::Withhold;
+            }
             Control::LocalInfile | Control::ColumnCount(_) | Control::Prepared(_) | Control::Report => {}
         }
         Edit::Pass

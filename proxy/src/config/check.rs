@@ -165,6 +165,12 @@ impl Check<'_> {
             1 << 30,
         );
         self.range(
+            "limits.statement-memory-bytes-max",
+            raw.statement_memory_bytes_max,
+            0,
+            1 << 40,
+        );
+        self.range(
             "limits.prepared-statements-max",
             u64::from(raw.prepared_statements_max),
             1,
@@ -182,6 +188,7 @@ impl Check<'_> {
             handshake_timeout: self.wait("limits.handshake-timeout-ms", raw.handshake_timeout_ms, 100),
             connect_timeout: self.wait("limits.connect-timeout-ms", raw.connect_timeout_ms, 10),
             statement_bytes_max: usize::try_from(raw.statement_bytes_max).unwrap_or(usize::MAX),
+            statement_memory_bytes_max: usize::try_from(raw.statement_memory_bytes_max).unwrap_or(usize::MAX),
             prepared_statements_max: raw.prepared_statements_max as usize,
             drain_timeout: self.wait("limits.drain-timeout-ms", raw.drain_timeout_ms, 0),
         }

@@ -137,8 +137,12 @@ pub struct Limits {
     pub handshake_timeout_ms: u64,
     /// Time for a connection to a node to be opened and logged in.
     pub connect_timeout_ms: u64,
-    /// Largest single statement: what a session may make the proxy hold.
+    /// Largest single statement. It costs no memory here: what is larger than 1 MiB passes as it comes. The servers'
+    /// own limit, `max_allowed_packet`, is 1 GiB at most.
     pub statement_bytes_max: u64,
+    /// Memory that all sessions together spend on statements that do not fit into one chunk of 32 KiB. When it is used
+    /// up, statements pass as they come, to the manager.
+    pub statement_memory_bytes_max: u64,
     /// Prepared statements that one session may hold open: each costs memory here and on the node.
     pub prepared_statements_max: u32,
     /// Time that open transactions get to finish after a request to stop.
@@ -255,7 +259,8 @@ impl Default for Limits {
             connections_max: 10_000,
             handshake_timeout_ms: 10_000,
             connect_timeout_ms: 3_000,
-            statement_bytes_max: 64 * 1024 * 1024,
+            statement_bytes_max: 1 << 30,
+            statement_memory_bytes_max: 256 * 1024 * 1024,
             prepared_statements_max: 16_382,
             drain_timeout_ms: 30_000,
             log_lines_per_second_max: 1_000,

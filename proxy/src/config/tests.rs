@@ -74,7 +74,7 @@ fn a_short_file_gets_the_defaults() {
     assert_eq!(config.strategy, Strategy::Random);
     assert_eq!(config.monitor.interval, Duration::from_millis(500));
     assert_eq!(config.monitor.lag_max, Duration::from_secs(10));
-    assert_eq!(config.limits.statement_bytes_max, 64 * 1024 * 1024);
+    assert_eq!(config.limits.statement_bytes_max, 1 << 30);
     assert_eq!(config.http.to_string(), "127.0.0.1:9102");
     assert_eq!(
         config.nodes[0].address,

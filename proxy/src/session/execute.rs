@@ -19,26 +19,21 @@ use super::{Flow, Session};
 use crate::cluster::{NodeId, Role};
 
 /// The flag of COM_STMT_EXECUTE that opens a cursor (READ_ONLY). Both servers pass over the two other kinds.
-const OPENS_CURSOR: u8 = 0x01;
+pub(super) const OPENS_CURSOR: u8 = 0x01;
 
 /// `max_prepared_stmt_count` has been reached: the one failure after which MariaDB keeps its last statement.
-const TOO_MANY_STATEMENTS: u16 = 1461;
+pub(super) const TOO_MANY_STATEMENTS: u16 = 1461;
 
 /// The server could not read the parameters (1210, 1835), so it has not taken their types either.
-fn is_about_parameters(code: u16) -> bool {
+pub(super) fn is_about_parameters(code: u16) -> bool {
     matches!(code, 1210 | 1835)
 }
 
 impl Session {
     /// COM_STMT_PREPARE: on the manager, whose number is the client's.
     pub(super) async fn prepare(&mut self, mut command: Command) -> Flow {
-        if self.prepared.len() >= self.host.config.limits.prepared_statements_max {
-            let max = self.host.config.limits.prepared_statements_max;
-            let message =
-                format!("Can't create more than max_prepared_stmt_count statements (current value: {max})");
-            return self
-                .refuse(&ServerError::new(TOO_MANY_STATEMENTS, b"42000", message))
-                .await;
+        if let Some(refusal) = self.too_many_prepared() {
+            return self.refuse(&refusal).await;
         }
         let text = command.payload().get(1..).unwrap_or_default();
         let (facts, scan) = crate::facts::of(text, self.state.mode);
@@ -76,6 +71,22 @@ impl Session {
         self.prepared
             .set_last(self.manager.is_mariadb.then_some(prepared.statement_id));
         ended.flow
+    }
+
+    pub(super) fn too_many_prepared(&self) -> Option<ServerError> {
+        let max = self.host.config.limits.prepared_statements_max;
+        (self.prepared.len() >= max).then(|| {
+            let message =
+                format!("Can't create more than max_prepared_stmt_count statements (current value: {max})");
+            ServerError::new(TOO_MANY_STATEMENTS, b"42000", message)
+        })
+    }
+
+    /// No worker executes the statement any more.
+    pub(super) fn forget_on_workers(&mut self, id: u32) {
+        for link in self.workers.iter_mut().flatten() {
+            link.statements.remove(&id);
+        }
     }
 
     /// COM_STMT_EXECUTE: routed by the facts of its text. What a worker may execute always has its types in it.
@@ -175,7 +186,7 @@ impl Session {
     }
 
     /// COM_STMT_RESET of our own.
-    async fn close_cursor(&mut self, id: u32) -> Result<(), RelayError> {
+    pub(super) async fn close_cursor(&mut self, id: u32) -> Result<(), RelayError> {
         let mut payload = vec![CommandCode::STMT_RESET.0];
         payload.extend_from_slice(&id.to_le_bytes());
         peer::relay::send(&mut self.manager.stream, &Command::of_payload(payload))
@@ -187,7 +198,7 @@ impl Session {
     }
 
     /// The manager's number of the same text, prepared once more for executions without a cursor.
-    async fn copy_on_manager(&mut self, id: u32) -> Option<u32> {
+    pub(super) async fn copy_on_manager(&mut self, id: u32) -> Option<u32> {
         let text = self.prepared.find(id)?.1.text.as_deref()?;
         self.manager.prepare(id, text).await.ok()?
     }

@@ -170,9 +170,7 @@ impl Session {
     }
 
     pub(super) async fn refuse_unclear_kill(&mut self) -> Flow {
-        let message = "Access denied; KILL of anything but a client's connection by its number needs a user without \
-                       statement policy";
-        self.refuse(&ServerError::new(1227, b"42000", message)).await
+        self.refuse(&unclear_kill()).await
     }
 
     async fn as_it_is(&mut self, command: &mut Command, facts: &Facts) -> Flow {
@@ -310,6 +308,13 @@ impl Session {
     pub(super) fn may_not_kill_so(&self, facts: &Facts) -> bool {
         self.kill_reach == KillReach::Sessions && is_unclear(facts)
     }
+}
+
+/// A KILL that a session may not send.
+pub(super) fn unclear_kill() -> ServerError {
+    let message = "Access denied; KILL of anything but a client's connection by its number needs a user without \
+                   statement policy";
+    ServerError::new(1227, b"42000", message)
 }
 
 /// The server's error with the client's own number in it.

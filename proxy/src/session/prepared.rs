@@ -38,6 +38,20 @@ impl Prepared {
     pub(super) fn needs_copy(&self) -> bool {
         self.began_with_cursor == Some(true)
     }
+
+    /// One of which only the manager knows the text.
+    pub(super) fn on_manager_alone(facts: Arc<Facts>, parameters: u16) -> Self {
+        Self {
+            facts,
+            text: None,
+            hint: None,
+            parameters,
+            types: None,
+            long_data: false,
+            cursor: false,
+            began_with_cursor: None,
+        }
+    }
 }
 
 /// All of a session, by the client's number.

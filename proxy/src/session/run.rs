@@ -6,10 +6,11 @@ use std::time::Instant;
 
 use peer::connect::ConnectError;
 use peer::inbox::Command;
-use peer::relay::{self, Ended, Moved, RelayError, UploadError};
+use peer::relay::{self, Conversed, Ends, Moved, RelayError};
+use peer::rest::Rest;
 use statement::Facts;
 use wire::ServerError;
-use wire::command::{CommandCode, asks_for_cursor};
+use wire::command::{Asked, CommandCode};
 use wire::reply::{PrepareOk, Progress, Shape};
 
 use super::link::Verdict;
@@ -141,60 +142,85 @@ impl Session {
         shape: Shape,
         facts: Option<&Facts>,
     ) -> OnManager {
-        let mut afterwards = Afterwards::Nothing;
-        let code = command.code();
-        if let Some(facts) = facts {
-            if facts.follows_previous() && self.state.leavings.are_missing_on(self.manager.node, facts) {
-                Box::pin(self.leave_on_manager()).await;
-            }
-            if self.needs_frame(facts) {
-                // seldom, and large: not a part of every session's own future
-                afterwards = match Box::pin(self.frame(facts)).await {
-                    Ok(afterwards) => afterwards,
-                    Err(error) => {
-                        let flow = Box::pin(self.manager_failed(&error)).await;
-                        return OnManager::of(flow);
-                    }
-                };
-                if afterwards == Afterwards::Report {
-                    return Box::pin(self.run_reporting(command, facts)).await;
-                }
-            } else {
-                afterwards = trackers::after_unseen(facts);
+        let asked = Asked::of(command.payload());
+        let afterwards = match self.arrange(facts).await {
+            Ok(afterwards) => afterwards,
+            Err(ended) => return ended,
+        };
+        if let (Afterwards::Report, Some(facts)) = (afterwards, facts) {
+            return Box::pin(self.run_reporting(command, facts)).await;
+        }
+        if command.is_large() {
+            let rest = Rest::of(std::mem::take(command));
+            // seldom: not a part of every session's own future
+            return Box::pin(self.converse(asked, Some(rest), shape, facts, afterwards)).await;
+        }
+        if let Err(error) = relay::send(&mut self.manager.stream, command).await {
+            let error = RelayError::From(error);
+            let flow = self.manager_lost(&error, Moved::default(), facts).await;
+            return OnManager::of(flow);
+        }
+        self.converse(asked, None, shape, facts, afterwards).await
+    }
+
+    /// The same for a command that is not there as a whole. What it sets is not seen: it cannot be reported.
+    pub(super) async fn on_manager_rest(
+        &mut self,
+        asked: Asked,
+        rest: Rest,
+        shape: Shape,
+        facts: Option<&Facts>,
+    ) -> OnManager {
+        match self.arrange(facts).await {
+            Ok(afterwards) => self.converse(asked, Some(rest), shape, facts, afterwards).await,
+            Err(ended) => ended,
+        }
+    }
+
+    /// Puts in place what the statement must find.
+    async fn arrange(&mut self, facts: Option<&Facts>) -> Result<Afterwards, OnManager> {
+        let Some(facts) = facts else {
+            return Ok(Afterwards::Nothing);
+        };
+        if facts.follows_previous() && self.state.leavings.are_missing_on(self.manager.node, facts) {
+            Box::pin(self.leave_on_manager()).await;
+        }
+        if !self.needs_frame(facts) {
+            return Ok(trackers::after_unseen(facts));
+        }
+        // seldom, and large: not a part of every session's own future
+        match Box::pin(self.frame(facts)).await {
+            Ok(afterwards) => Ok(afterwards),
+            Err(error) => {
+                let flow = Box::pin(self.manager_failed(&error)).await;
+                Err(OnManager::of(flow))
             }
         }
+    }
+
+    async fn converse(
+        &mut self,
+        asked: Asked,
+        rest: Option<Rest>,
+        shape: Shape,
+        facts: Option<&Facts>,
+        afterwards: Afterwards,
+    ) -> OnManager {
         let mut moved = Moved::default();
-        let counts_instead = (!self.manager.is_mariadb() && leavings::keeps_leavings(code))
+        let counts_instead = (!self.manager.is_mariadb() && leavings::keeps_leavings(asked.code))
             .then(|| self.state.leavings.warnings_elsewhere(self.manager.node))
             .flatten();
         let mut watch = ManagerWatch::new(&mut self.state, self.capabilities);
         watch.counts_instead = counts_instead;
-        let mut progress =
-            Progress::new(shape, self.capabilities).with_cursor(asks_for_cursor(command.payload()));
-        let link = &mut self.manager;
-        let relayed = async {
-            relay::send(&mut link.stream, command)
-                .await
-                .map_err(RelayError::From)?;
-            loop {
-                let client = Some(&mut self.client);
-                let ended = link
-                    .outbox
-                    .relay(&mut link.stream, client, &mut progress, &mut watch, &mut moved)
-                    .await?;
-                if ended != Ended::Upload {
-                    return Ok(());
-                }
-                match relay::upload(&mut self.inbox, &mut self.client, &mut link.stream).await {
-                    Ok(()) => progress.upload_sent(),
-                    Err(UploadError::Client(error)) => {
-                        return Err(RelayError::To(std::io::Error::other(error)));
-                    }
-                    Err(UploadError::Server(error)) => return Err(RelayError::From(error)),
-                }
-            }
-        }
-        .await;
+        let mut progress = Progress::new(shape, self.capabilities).with_cursor(asked.cursor);
+        let ends = Ends {
+            inbox: &mut self.inbox,
+            client: &mut self.client,
+            server: &mut self.manager.stream,
+            outbox: &mut self.manager.outbox,
+            read_timeout: None,
+        };
+        let conversed = relay::converse(ends, rest, &mut progress, &mut watch, &mut moved).await;
         let (prepared, error) = (watch.prepared, watch.error);
         let ended = leavings::Ended {
             warnings: watch.warnings,
@@ -202,16 +228,20 @@ impl Session {
         };
         self.state.error = error;
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
+        self.host
+            .metrics
+            .client_received_bytes
+            .increment(moved.taken_bytes);
         let (node, is_mariadb) = (self.manager.node, self.manager.is_mariadb);
         self.state.previous = Some(node);
         match facts {
             Some(facts) => self.state.leavings.left_by(node, facts, ended, is_mariadb),
             // COM_STMT_PREPARE is left to who knows its facts
             None if shape == Shape::Prepare => {}
-            None => self.state.leavings.commanded(node, code, ended),
+            None => self.state.leavings.commanded(node, asked.code, ended),
         }
-        let flow = match relayed {
-            Ok(()) => {
+        let flow = match conversed {
+            Ok(Conversed::Done) => {
                 self.framed(afterwards);
                 if error.is_none()
                     && let Some(facts) = facts
@@ -219,6 +249,18 @@ impl Session {
                     self.state.ran(facts);
                 }
                 Flow::Continue
+            }
+            // its last words are delivered, and the gatekeeper may still be sending
+            Ok(Conversed::ServerLeft | Conversed::Withheld) => {
+                relay::linger(&mut self.client).await;
+                Flow::End
+            }
+            Ok(Conversed::Unasked) => {
+                if let Some(said) = self.manager.outbox.take() {
+                    self.answer(said.filled()).await;
+                    relay::linger(&mut self.client).await;
+                }
+                Flow::End
             }
             Err(error) => self.manager_lost(&error, moved, facts).await,
         };
@@ -263,8 +305,12 @@ impl Session {
         moved: Moved,
         facts: Option<&Facts>,
     ) -> Flow {
-        if matches!(error, RelayError::To(_)) {
-            return Flow::End;
+        match error {
+            RelayError::To(_) => return Flow::End,
+            RelayError::Input { error, sequence } => {
+                return Box::pin(self.refuse_input(error, *sequence)).await;
+            }
+            RelayError::From(_) | RelayError::Protocol(_) => {}
         }
         if self.registered.is_killed() {
             return self.end_killed(moved).await;

@@ -1,7 +1,7 @@
 //! What is known of a session: learned from what the manager reports, and where it reports nothing, from
 //! the statement that ran.
 
-use statement::{Effect, Facts, LexMode, SessionChange, VariableScope};
+use statement::{Cause, Effect, Facts, LexMode, SessionChange, VariableScope};
 use wire::reply::{self, SessionChanges};
 use wire::{Capabilities, StatusFlags};
 
@@ -92,6 +92,8 @@ impl SessionState {
             self.temporary_tables |= statement.creates_temporary_table;
             match &statement.effect {
                 Effect::Session(change) => self.session_changed(change),
+                // it may do anything that a session can be told
+                Effect::Unknown(Cause::Unfinished) => self.unfinished(),
                 // a routine, or a text that nobody could read, may leave a temporary table: no server reports it
                 Effect::Call | Effect::Unknown(_) => self.unseen(),
                 Effect::Transaction(_)
@@ -130,6 +132,13 @@ impl SessionState {
             SessionChange::Deallocate { name } => self.trackers.deallocated(name),
             SessionChange::Use(_) => {}
         }
+    }
+
+    /// A text goes to the manager of which nobody has seen the end. It may be several statements, of which an error
+    /// undoes none but the last.
+    pub(super) fn unfinished(&mut self) {
+        self.unseen();
+        self.pin_unseen();
     }
 
     /// State has changed that nobody reported.

@@ -134,6 +134,10 @@ impl Observer for WorkerWatch<'_> {
             self.refusal = Some(code);
             return Edit::Withhold;
         }
+        if control == Control::LocalInfile {
+            // what loads data is a write, and the manager's
+            return Edit::Withhold;
+        }
         self.delivered.store(true, Ordering::Relaxed);
         match self.transaction {
             Some(flags) => self.with_flags(control, packet, flags),

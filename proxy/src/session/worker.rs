@@ -103,7 +103,8 @@ impl Session {
             }
             // a worker never asks for a file: what loads data is a write
             Ok(Ended::Upload) => OnWorker::ClientLost,
-            Err(RelayError::To(_)) => OnWorker::ClientLost,
+            // nothing is taken from the gatekeeper while a worker answers
+            Err(RelayError::To(_) | RelayError::Input { .. }) => OnWorker::ClientLost,
             Err(RelayError::From(_)) if self.registered.is_killed() => {
                 if moved.bytes == 0 {
                     return OnWorker::NothingDelivered;

@@ -14,6 +14,7 @@ mod hop;
 mod hostile;
 mod http;
 mod kill;
+mod large;
 mod load_balancer;
 mod login;
 mod memory;

@@ -143,6 +143,20 @@ impl<'a> Execute<'a> {
     }
 }
 
+impl Execute<'_> {
+    /// The payload up to its values, with `types`, and how many bytes of the payload as it came that replaces: for an
+    /// execution of which not everything is there.
+    pub fn front_with_types(&self, types: &[u8]) -> (Vec<u8>, usize) {
+        let front = Execute { values: &[], ..*self };
+        let bound_flag = usize::from(self.typed);
+        let came = STATEMENT_BYTES + self.head.len() + bound_flag + self.types.map_or(0, <[u8]>::len);
+        (front.with_types(self.statement_id, Some(types)), came)
+    }
+}
+
+/// Command, statement number and flags.
+const STATEMENT_BYTES: usize = 6;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +177,13 @@ mod tests {
         let mut expected = WITH_TYPES.to_vec();
         expected[1] = 9;
         assert_eq!(again.with_types(9, first.types), expected);
+    }
+
+    #[test]
+    fn the_front_of_an_execution_gets_its_types() {
+        let execute = Execute::decode(WITHOUT_TYPES, 1, Capabilities::NONE).unwrap();
+        let (front, replaced) = execute.front_with_types(&[0x08, 0]);
+        assert_eq!([&front, &WITHOUT_TYPES[replaced..]].concat(), WITH_TYPES);
     }
 
     #[test]
