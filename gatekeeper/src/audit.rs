@@ -170,6 +170,7 @@ mod tests {
         let profile = Profile {
             policy: PolicyName::Strict,
             mode: PolicyMode::Enforce,
+            replication: false,
         };
         let Verdict::Refuse(refusal) = decide(&facts(sql, LexMode::default()), profile) else {
             panic!("not refused")

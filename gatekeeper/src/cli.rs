@@ -66,6 +66,9 @@ enum UserCommand {
         /// Never without TLS, except on the Unix socket.
         #[arg(long)]
         require_tls: bool,
+        /// May read the binary log, as replicas and mysqlbinlog do.
+        #[arg(long)]
+        replication: bool,
         #[command(flatten)]
         password: NewPassword,
     },

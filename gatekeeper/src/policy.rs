@@ -28,6 +28,8 @@ pub struct Profile {
     pub policy: PolicyName,
     /// Whether refusals are carried out.
     pub mode: PolicyMode,
+    /// Whether the user may read the binary log.
+    pub replication: bool,
 }
 
 impl Profile {
@@ -36,6 +38,7 @@ impl Profile {
         Self {
             policy: user.policy(),
             mode,
+            replication: user.replication(),
         }
     }
 }

@@ -15,6 +15,7 @@ mod judge;
 mod last_prepared;
 mod login;
 mod reading;
+mod replication;
 mod watch;
 
 use std::sync::Arc;
@@ -28,6 +29,7 @@ use peer::stream::Stream;
 use tokio::io::AsyncWriteExt;
 use wire::command::CommandCode;
 use wire::handshake::{Family, Nonce};
+use wire::reply::Shape;
 use wire::{Capabilities, ServerError, StatusFlags};
 
 use self::client_view::ClientView;
@@ -174,9 +176,12 @@ impl Session {
             }
             CommandCode::CHANGE_USER => Box::pin(self.change_user(command)).await,
             _ => match self.judge(&command) {
+                Ok(permit) if command.code().reply_shape() == Shape::Events => {
+                    Box::pin(self.dump(permit, command)).await
+                }
                 Ok(permit) => self.forward(permit, command).await,
                 Err(refusal)
-                    if command.code().reply_shape() == wire::reply::Shape::Nothing
+                    if command.code().reply_shape() == Shape::Nothing
                         && !self.last_prepared.answers_cut(command.payload()) =>
                 {
                     // a command without a reply gets none, refused or not

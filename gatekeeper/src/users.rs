@@ -193,12 +193,8 @@ fn check_entry(entry: raw::User, default: PolicyName, place: &str, problems: &mu
         caching_sha2: caching_sha2.flatten(),
         ed25519: ed25519.flatten(),
     };
-    Some(User::new(
-        entry.name,
-        entry.policy.unwrap_or(default),
-        entry.require_tls,
-        verifiers,
-    ))
+    let policy = entry.policy.unwrap_or(default);
+    Some(User::new(entry.name, policy, entry.require_tls, verifiers).with_replication(entry.replication))
 }
 
 /// The users of this moment, for many sessions; swapped as a whole. Clones are handles to the same.

@@ -17,6 +17,7 @@ mod login;
 mod prepared;
 mod proxy_statement;
 mod query;
+mod replication;
 mod run;
 mod state;
 mod trackers;
@@ -169,13 +170,12 @@ impl Session {
             }
             CommandCode::PROCESS_KILL => Box::pin(self.kill_by_command(command)).await,
             CommandCode::RESET_CONNECTION => Box::pin(self.reset(command)).await,
+            // who may is the gatekeeper's to say
+            CommandCode::BINLOG_DUMP | CommandCode::BINLOG_DUMP_GTID => Box::pin(self.dump(command)).await,
             // these replies are not those of a session; the gatekeeper never lets them come here
-            CommandCode::CHANGE_USER
-            | CommandCode::BINLOG_DUMP
-            | CommandCode::BINLOG_DUMP_GTID
-            | CommandCode::REGISTER_SLAVE
-            | CommandCode::TABLE_DUMP
-            | CommandCode::CLONE => self.refuse(&ServerError::unknown_command()).await,
+            CommandCode::CHANGE_USER | CommandCode::TABLE_DUMP | CommandCode::CLONE => {
+                self.refuse(&ServerError::unknown_command()).await
+            }
             code => self.on_manager(&mut command, code.reply_shape(), None).await,
         }
     }

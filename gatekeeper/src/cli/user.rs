@@ -17,6 +17,7 @@ pub(super) fn run(command: UserCommand) -> Result<(), Failure> {
             target,
             policy,
             require_tls,
+            replication,
             password,
         } => {
             let mut file = UsersFile::open(&target.file)?;
@@ -25,6 +26,9 @@ pub(super) fn run(command: UserCommand) -> Result<(), Failure> {
             }
             let verifiers = verifiers(&target, &password)?;
             file.add(&target.name, policy.map(Into::into), require_tls, &verifiers)?;
+            if replication {
+                file.allow_replication(&target.name)?;
+            }
             save(&file, &target, "added")
         }
         UserCommand::Password { target, password } => {
@@ -77,7 +81,12 @@ fn list(users: &[crate::users::raw::User], out: &mut impl Write) -> io::Result<(
             (None, None, None) => "none",
         };
         let tls = if user.require_tls { "\ttls" } else { "" };
-        writeln!(out, "{}\tpolicy {policy}\tplugin {plugins}{tls}", user.name)?;
+        let replication = if user.replication { "\treplication" } else { "" };
+        writeln!(
+            out,
+            "{}\tpolicy {policy}\tplugin {plugins}{tls}{replication}",
+            user.name
+        )?;
     }
     Ok(())
 }
@@ -172,12 +181,13 @@ mod tests {
             raw::User::new("dba", Some(PolicyName::Off), &verifiers),
         ];
         users[1].require_tls = true;
+        users[1].replication = true;
         let mut out = Vec::new();
         list(&users, &mut out).unwrap();
         let shown = String::from_utf8(out).unwrap();
         assert_eq!(
             shown,
-            "app\tpolicy default\tplugin native\ndba\tpolicy off\tplugin native\ttls\n"
+            "app\tpolicy default\tplugin native\ndba\tpolicy off\tplugin native\ttls\treplication\n"
         );
     }
 }

@@ -31,6 +31,8 @@ enum Open {
     Everybody,
     /// Users without a policy. For the others there is a statement of the same effect, which is judged.
     WithoutPolicy,
+    /// Users whom the users file allows it, with and without policy, in both modes.
+    Replication,
     /// Nobody: it would turn the session into something that no statement can be told from.
     Nobody,
     /// It is in no manual.
@@ -51,6 +53,8 @@ pub fn decide_command(code: CommandCode, profile: Profile) -> CommandVerdict {
                 refusal: Refusal::command(Rule::CommandNotAllowed, code),
             },
         },
+        Open::Replication if profile.replication => CommandVerdict::Allow(Permit::new()),
+        Open::Replication => refuse(Rule::ReplicationNotAllowed),
         Open::Nobody => refuse(Rule::CommandNotSupported),
         Open::Unknown => refuse(Rule::UnknownCommand),
     }
@@ -78,11 +82,11 @@ fn open(code: CommandCode) -> Open {
         | CommandCode::STMT_RESET
         | CommandCode::STMT_CLOSE => Open::Everybody,
         CommandCode::REFRESH | CommandCode::SHUTDOWN | CommandCode::DEBUG => Open::WithoutPolicy,
-        CommandCode::BINLOG_DUMP
-        | CommandCode::BINLOG_DUMP_GTID
-        | CommandCode::REGISTER_SLAVE
-        | CommandCode::TABLE_DUMP
-        | CommandCode::CLONE => Open::Nobody,
+        CommandCode::BINLOG_DUMP | CommandCode::BINLOG_DUMP_GTID | CommandCode::REGISTER_SLAVE => {
+            Open::Replication
+        }
+        CommandCode::CLONE => Open::Nobody,
+        // among them COM_TABLE_DUMP, which no server knows any more
         _ => Open::Unknown,
     }
 }

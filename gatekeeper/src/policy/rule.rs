@@ -33,6 +33,8 @@ pub enum Rule {
     UnknownReading,
     /// A protocol command that this user may not send.
     CommandNotAllowed,
+    /// The binary log, by a user who may not read it.
+    ReplicationNotAllowed,
     /// A protocol command that nobody may send here.
     CommandNotSupported,
     /// A protocol command that nobody knows.
@@ -41,7 +43,7 @@ pub enum Rule {
 
 impl Rule {
     /// Every rule there is.
-    pub const ALL: [Rule; 13] = [
+    pub const ALL: [Rule; 14] = [
         Self::DropTable,
         Self::DropSchema,
         Self::ReplaceTable,
@@ -53,6 +55,7 @@ impl Rule {
         Self::SessionTracking,
         Self::UnknownReading,
         Self::CommandNotAllowed,
+        Self::ReplicationNotAllowed,
         Self::CommandNotSupported,
         Self::UnknownCommand,
     ];
@@ -71,6 +74,7 @@ impl Rule {
             Self::SessionTracking => "session-tracking",
             Self::UnknownReading => "unknown-reading",
             Self::CommandNotAllowed => "command-not-allowed",
+            Self::ReplicationNotAllowed => "replication-not-allowed",
             Self::CommandNotSupported => "command-not-supported",
             Self::UnknownCommand => "unknown-command",
         }
@@ -92,6 +96,7 @@ impl Rule {
             }
             Self::UnknownReading => "the session's sql_mode or character set is not known",
             Self::CommandNotAllowed => "this protocol command is not allowed",
+            Self::ReplicationNotAllowed => "this user may not read the binary log",
             Self::CommandNotSupported => "this protocol command is not supported here",
             Self::UnknownCommand => "this protocol command is not known",
         }
@@ -125,6 +130,9 @@ impl Rule {
             Self::UnknownReading => "set names to a character set such as utf8mb4 when connecting",
             Self::CommandNotAllowed => {
                 "use the SQL statement of the same effect, or ask an administrator for a user with policy = \"off\""
+            }
+            Self::ReplicationNotAllowed => {
+                "ask an administrator for a user with replication = true, or connect to the server itself"
             }
             Self::CommandNotSupported | Self::UnknownCommand => "connect to the server itself for it",
         }

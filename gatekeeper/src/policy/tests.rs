@@ -6,14 +6,17 @@ use super::*;
 const STRICT_ENFORCED: Profile = Profile {
     policy: PolicyName::Strict,
     mode: PolicyMode::Enforce,
+    replication: false,
 };
 const STRICT_DETECTED: Profile = Profile {
     policy: PolicyName::Strict,
     mode: PolicyMode::Detect,
+    replication: false,
 };
 const OFF: Profile = Profile {
     policy: PolicyName::Off,
     mode: PolicyMode::Enforce,
+    replication: false,
 };
 
 fn judged(sql: &str, profile: Profile) -> Verdict {
@@ -151,11 +154,12 @@ fn every_code_has_a_verdict() {
                 assert_eq!(refusal.rule(), Rule::CommandNotAllowed, "{code:?}");
             }
             (CommandVerdict::Refuse(refusal), CommandVerdict::Refuse(_)) => {
-                let known = code.name() != "COM_UNKNOWN";
-                let expected = if known {
-                    Rule::CommandNotSupported
-                } else {
-                    Rule::UnknownCommand
+                let expected = match code {
+                    CommandCode::BINLOG_DUMP
+                    | CommandCode::BINLOG_DUMP_GTID
+                    | CommandCode::REGISTER_SLAVE => Rule::ReplicationNotAllowed,
+                    CommandCode::CLONE => Rule::CommandNotSupported,
+                    _ => Rule::UnknownCommand,
                 };
                 assert_eq!(refusal.rule(), expected, "{code:?}");
             }
@@ -176,6 +180,11 @@ fn replication_is_refused_even_where_others_are_only_detected() {
             panic!("{code:?} passed");
         };
         assert!(refusal.to_client().message.contains(code.name()));
+        let allowed = Profile {
+            replication: true,
+            ..STRICT_ENFORCED
+        };
+        assert!(matches!(decide_command(code, allowed), CommandVerdict::Allow(_)));
     }
     let CommandVerdict::Detect { refusal, .. } = decide_command(CommandCode::SHUTDOWN, STRICT_DETECTED)
     else {

@@ -77,7 +77,7 @@ impl Session {
     }
 
     /// Everything that ends the session.
-    async fn conversation_ended(
+    pub(super) async fn conversation_ended(
         &mut self,
         ended: Result<Conversed, RelayError>,
         moved: Moved,
@@ -109,7 +109,7 @@ impl Session {
         }
     }
 
-    async fn relay_failed(&mut self, error: RelayError, moved: Moved) -> Flow {
+    pub(super) async fn relay_failed(&mut self, error: RelayError, moved: Moved) -> Flow {
         match &error {
             RelayError::To(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 self.gate.metrics.error(ErrorKind::ClientSlow);

@@ -97,6 +97,15 @@ impl UsersFile {
         Ok(())
     }
 
+    /// Lets a user read the binary log.
+    pub fn allow_replication(&mut self, name: &str) -> Result<(), EditError> {
+        let index = self.entry(name)?;
+        let missing = || EditError::Missing(name.to_owned());
+        let entry = self.entries()?.get_mut(index).ok_or_else(missing)?;
+        entry.insert("replication", value(true));
+        Ok(())
+    }
+
     /// Replaces what verifies a user's password.
     pub fn set_verifiers(&mut self, name: &str, verifiers: &Verifiers) -> Result<(), EditError> {
         let index = self.entry(name)?;

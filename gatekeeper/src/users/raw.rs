@@ -26,6 +26,9 @@ pub struct User {
     /// Never without TLS, except on the Unix socket.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub require_tls: bool,
+    /// May read the binary log, as replicas do: everything that is written, whatever the schema.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub replication: bool,
     /// A star and forty hexadecimal digits, as in `mysql.user`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub native: Option<String>,
@@ -44,6 +47,7 @@ impl User {
             name: name.into(),
             policy,
             require_tls: false,
+            replication: false,
             native: verifiers.native.as_ref().map(ToString::to_string),
             caching_sha2: verifiers.caching_sha2.as_ref().map(ToString::to_string),
             ed25519: verifiers.ed25519.as_ref().map(ToString::to_string),

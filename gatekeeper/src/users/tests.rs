@@ -32,6 +32,7 @@ fn the_example_is_a_users_file_and_its_verifiers_are_of_secret() {
         (PolicyName::Off, true)
     );
     assert_eq!(dba.credential().plugins(), [Plugin::NativePassword]);
+    assert!(!app.replication() && !dba.replication());
     assert!(users.find(b"App").is_none());
 }
 
@@ -164,6 +165,7 @@ fn a_change_keeps_comments_and_other_entries() {
     let verifiers = Verifiers::make(b"word", &[Plugin::NativePassword, Plugin::CachingSha2]);
     file.add("n\"ew", Some(PolicyName::Off), true, &verifiers)
         .unwrap();
+    file.allow_replication("n\"ew").unwrap();
     file.remove("app").unwrap();
     file.set_verifiers("dba", &Verifiers::make(b"word", &[Plugin::NativePassword]))
         .unwrap();
@@ -182,6 +184,7 @@ fn a_change_keeps_comments_and_other_entries() {
         (new.policy(), new.credential().require_tls),
         (PolicyName::Off, true)
     );
+    assert!(new.replication());
     assert!(users.find(b"app").is_none());
     let dba = users.find(b"dba").unwrap();
     assert_eq!(

@@ -12,6 +12,7 @@ use crate::config::PolicyName;
 pub struct User {
     name: Arc<str>,
     policy: PolicyName,
+    replication: bool,
     credential: Arc<Credential>,
 }
 
@@ -26,6 +27,7 @@ impl User {
         Self {
             name: name.into(),
             policy,
+            replication: false,
             credential: Arc::new(credential),
         }
     }
@@ -38,6 +40,18 @@ impl User {
     /// What happens to this user's statements.
     pub fn policy(&self) -> PolicyName {
         self.policy
+    }
+
+    /// Lets the user read the binary log.
+    #[must_use]
+    pub(super) fn with_replication(mut self, replication: bool) -> Self {
+        self.replication = replication;
+        self
+    }
+
+    /// Whether the user may read the binary log, as replicas do.
+    pub fn replication(&self) -> bool {
+        self.replication
     }
 
     /// What a login proves its password against.

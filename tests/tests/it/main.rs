@@ -23,6 +23,7 @@ mod ping;
 mod policy;
 mod prepared;
 mod protocol;
+mod replication;
 mod routing;
 mod server_error;
 mod statements;

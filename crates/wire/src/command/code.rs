@@ -88,6 +88,7 @@ impl CommandCode {
             Self::STMT_PREPARE => Shape::Prepare,
             Self::FIELD_LIST | Self::STMT_FETCH => Shape::Rows,
             Self::STATISTICS => Shape::Text,
+            Self::BINLOG_DUMP | Self::BINLOG_DUMP_GTID => Shape::Events,
             Self::QUIT | Self::STMT_CLOSE | Self::STMT_SEND_LONG_DATA => Shape::Nothing,
             _ => Shape::Verdict,
         }

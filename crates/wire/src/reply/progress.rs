@@ -28,6 +28,8 @@ pub enum Shape {
     Rows,
     /// One packet of text: COM_STATISTICS.
     Text,
+    /// Events of the binary log, without end unless by ERR or EOF: COM_BINLOG_DUMP and COM_BINLOG_DUMP_GTID.
+    Events,
     /// No reply at all: COM_STMT_CLOSE, COM_STMT_SEND_LONG_DATA, COM_QUIT.
     Nothing,
 }
@@ -89,6 +91,8 @@ enum State {
     Columns(u64),
     ColumnsEnd,
     Rows,
+    /// Events of the binary log: each begins with 0x00.
+    Events,
     /// Packets still to come, at least one, that nobody looks at.
     Plain(u64),
     Done,
@@ -103,6 +107,7 @@ impl Progress {
             Shape::Verdict => State::Verdict,
             Shape::Rows => State::Rows,
             Shape::Text => State::Plain(1),
+            Shape::Events => State::Events,
             Shape::Nothing => State::Done,
         };
         Self {
@@ -203,9 +208,12 @@ impl Progress {
     fn decides(&self, header: Header) -> bool {
         match self.state {
             State::Columns(_) | State::Plain(_) | State::Done | State::Upload => false,
-            State::First | State::Verdict | State::Prepare | State::ColumnsEnd | State::Rows => {
-                header.payload_bytes > 0
-            }
+            State::First
+            | State::Verdict
+            | State::Prepare
+            | State::ColumnsEnd
+            | State::Rows
+            | State::Events => header.payload_bytes > 0,
         }
     }
 
@@ -220,6 +228,7 @@ impl Progress {
                 EofPacket::MARKER => header.payload_bytes < EofPacket::PAYLOAD_BYTES_MAX,
                 _ => false,
             },
+            State::Events => matches!(first, ErrPacket::MARKER | EofPacket::MARKER),
             _ => true,
         }
     }
@@ -272,11 +281,11 @@ impl Progress {
             State::Rows if !self.capabilities.has(Capabilities::DEPRECATE_EOF) => {
                 Ok(Control::Eof(EofPacket::decode(payload)?.status))
             }
-            // COM_SET_OPTION and COM_DEBUG answer with an EOF of five bytes, whatever was negotiated
-            State::Verdict if short_eof && payload.len() == 5 => {
+            // COM_SET_OPTION, COM_DEBUG and the end of MariaDB's events are an EOF of five bytes, whatever was negotiated
+            State::Verdict | State::Events if short_eof && payload.len() == 5 => {
                 Ok(Control::Eof(EofPacket::decode(payload)?.status))
             }
-            State::Verdict | State::Rows => self.ok(payload),
+            State::Verdict | State::Rows | State::Events => self.ok(payload),
             _ if first == OkPacket::MARKER && payload.len() >= 7 => self.ok(payload),
             _ if first == 0xfb => Ok(Control::LocalInfile),
             _ => column_count(payload, self.capabilities),
@@ -299,6 +308,7 @@ impl Progress {
         match control {
             Control::Err(_) => State::Done,
             Control::Report => self.state,
+            Control::Ok(_) | Control::Eof(_) if self.state == State::Events => State::Done,
             Control::LocalInfile => State::Upload,
             Control::ColumnCount(0) if self.capabilities.has(Capabilities::DEPRECATE_EOF) => State::Rows,
             Control::ColumnCount(0) => State::ColumnsEnd,

@@ -253,12 +253,40 @@ fn verdicts_and_texts() {
     assert!(Progress::new(Shape::Nothing, NEW).is_done());
 }
 
+#[test]
+fn events_go_on_until_an_eof_or_an_error() {
+    let large = [&b"\0"[..], &vec![0xff; PACKET_PAYLOAD_BYTES_MAX + 20]].concat();
+    let ends = [
+        (&b"\xfe\0\0\x02\0"[..], Control::Eof(StatusFlags::AUTOCOMMIT)),
+        (b"\xfe\0\0\x02\0\0\0", Control::Ok(StatusFlags::AUTOCOMMIT)),
+        (b"\xff\xd4\x04#HY000x", Control::Err(1236)),
+    ];
+    for (end, control) in ends {
+        let mut reply = Vec::new();
+        // an event may hold anything behind its first byte, and begin a packet of its own with it
+        for event in [&b"\0event"[..], b"\0\xfe", &large, b"\0\xff\xff"] {
+            frame::encode(event, 1, &mut reply);
+        }
+        let events = reply.len();
+        frame::encode(end, 1, &mut reply);
+        let mut progress = Progress::new(Shape::Events, NEW);
+        let (controls, consumed) = walk(&mut progress, &reply[..events], 1 << 16);
+        assert!(controls.is_empty() && !progress.is_done() && progress.is_between_packets());
+        assert_eq!(consumed, events);
+        let (controls, _) = walk(&mut progress, &reply[events..], 3);
+        assert_eq!(controls, [control]);
+        assert!(progress.is_done());
+    }
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic_and_never_stall(
-        bytes in proptest::collection::vec(any::<u8>(), 0..400), shape in 0..5u8, new: bool, optional: bool,
+        bytes in proptest::collection::vec(any::<u8>(), 0..400), shape in 0..6u8, new: bool, optional: bool,
     ) {
-        let shape = [Shape::Results, Shape::Prepare, Shape::Verdict, Shape::Rows, Shape::Text][usize::from(shape)];
+        let shape = [
+            Shape::Results, Shape::Prepare, Shape::Verdict, Shape::Rows, Shape::Text, Shape::Events,
+        ][usize::from(shape)];
         let extra = Capabilities::OPTIONAL_RESULTSET_METADATA | Capabilities::MARIADB_PROGRESS;
         let extra = if optional { extra } else { Capabilities::NONE };
         let mut progress = Progress::new(shape, if new { NEW } else { OLD } | extra);
