@@ -35,6 +35,8 @@ pub struct RawClient {
     /// State block of the OK that ended the login.
     pub login_state: Vec<u8>,
     unread: Vec<u8>,
+    /// The last command asked for a cursor.
+    cursor: bool,
 }
 
 /// The packets of one reply.
@@ -92,6 +94,7 @@ impl RawClient {
             version: greeting.version,
             login_state: session_track,
             unread: Vec::new(),
+            cursor: false,
         })
     }
 
@@ -144,6 +147,7 @@ impl RawClient {
     pub async fn send(&mut self, code: CommandCode, argument: &[u8]) -> anyhow::Result<()> {
         let mut payload = vec![code.0];
         payload.extend_from_slice(argument);
+        self.cursor = wire::command::asks_for_cursor(&payload);
         let mut packets = Vec::new();
         frame::encode(&payload, 0, &mut packets);
         self.send_bytes(&packets).await
@@ -187,7 +191,7 @@ impl RawClient {
     }
 
     async fn next_reply(&mut self, shape: Shape) -> anyhow::Result<Reply> {
-        let mut progress = Progress::new(shape, self.capabilities);
+        let mut progress = Progress::new(shape, self.capabilities).with_cursor(self.cursor);
         let mut bytes = Vec::new();
         let mut need = 0;
         while !progress.is_done() {

@@ -83,12 +83,12 @@ impl Default for Command {
 
 impl Command {
     /// A command of the given payload.
-    pub fn of_payload(payload: Vec<u8>) -> Self {
+    pub fn of_payload(payload: &[u8]) -> Self {
         if payload.len() >= PACKET_PAYLOAD_BYTES_MAX {
-            return Command::Split(Chunk::of(&payload));
+            return Command::Split(Chunk::of(payload));
         }
         let mut packet = Vec::with_capacity(payload.len() + PACKET_HEADER_BYTES);
-        wire::frame::encode(&payload, 0, &mut packet);
+        wire::frame::encode(payload, 0, &mut packet);
         Command::Packet(Chunk::of(&packet))
     }
 
@@ -343,4 +343,4 @@ fn put_together(mut chunk: Chunk, headers: usize) -> Command {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -333,7 +333,7 @@ pub enum Conversed {
 /// A command that is small and sent already costs no more than its reply.
 pub async fn converse<C, S>(
     ends: Ends<'_, C, S>,
-    rest: Option<Rest>,
+    rest: Option<Box<Rest>>,
     progress: &mut Progress,
     observer: &mut impl Observer,
     moved: &mut Moved,
@@ -386,7 +386,7 @@ where
                 Ended::Upload if rest.is_some() => {
                     return Err(DecodeError::Invalid("a request for a file inside a command").into());
                 }
-                Ended::Upload => rest = Some(Rest::file(progress.sequence().wrapping_add(1))),
+                Ended::Upload => rest = Some(Box::new(Rest::file(progress.sequence().wrapping_add(1)))),
             }
         }
         if answered && rest.is_none() {

@@ -75,7 +75,28 @@ fn the_example_shows_the_defaults() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 18);
+    assert_eq!(seen, 20);
+}
+
+#[test]
+fn the_memory_for_statements_holds_the_largest() {
+    let limits = |limits: &str| {
+        let proxy = raw::Proxy {
+            socket: Some("p.sock".into()),
+            ..raw::Proxy::default()
+        };
+        let mut raw = raw::Config::new("state", "users.toml", proxy);
+        raw.limits = toml::from_str(limits).unwrap();
+        super::check::config(raw, Path::new("")).map(|config| config.limits.statement_memory_bytes_max)
+    };
+    let problems = |limits: Result<usize, daemon::config_file::Problems>| limits.unwrap_err().to_string();
+    let too_small = problems(limits(
+        "statement-bytes-max = 5000\nstatement-memory-bytes-max = 4000",
+    ));
+    assert!(too_small.contains("statement-memory-bytes-max"), "{too_small}");
+    let enough = limits("statement-bytes-max = 5000\nstatement-memory-bytes-max = 5000");
+    let enough = enough.map_err(|problems| problems.to_string());
+    assert!(!enough.is_err_and(|problems| problems.contains("statement-memory")));
 }
 
 #[test]

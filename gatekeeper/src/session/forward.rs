@@ -39,10 +39,10 @@ impl Session {
     /// Forwards a command that is large, or not there as a whole; the permit is spent.
     pub(super) async fn forward_rest(&mut self, permit: Permit, asked: Asked, rest: Rest) -> Flow {
         drop(permit);
-        self.converse(asked, Some(rest), Instant::now()).await
+        self.converse(asked, Some(Box::new(rest)), Instant::now()).await
     }
 
-    async fn converse(&mut self, asked: Asked, rest: Option<Rest>, begun: Instant) -> Flow {
+    async fn converse(&mut self, asked: Asked, rest: Option<Box<Rest>>, begun: Instant) -> Flow {
         let mut moved = Moved::default();
         let mut progress =
             Progress::new(asked.code.reply_shape(), self.hop.capabilities).with_cursor(asked.cursor);

@@ -124,7 +124,7 @@ impl Session {
             if execute.types.is_none()
                 && let Some(remembered) = prepared.types.as_deref()
             {
-                command = Command::of_payload(execute.with_types(execute.statement_id, Some(remembered)));
+                command = Command::of_payload(&execute.with_types(execute.statement_id, Some(remembered)));
             } else if let Some(types) = execute.own_types
                 && prepared.types.as_deref() != Some(types)
             {
@@ -189,7 +189,7 @@ impl Session {
     pub(super) async fn close_cursor(&mut self, id: u32) -> Result<(), RelayError> {
         let mut payload = vec![CommandCode::STMT_RESET.0];
         payload.extend_from_slice(&id.to_le_bytes());
-        peer::relay::send(&mut self.manager.stream, &Command::of_payload(payload))
+        peer::relay::send(&mut self.manager.stream, &Command::of_payload(&payload))
             .await
             .map_err(RelayError::From)?;
         let mut verdict = Verdict::new(self.capabilities);
@@ -300,7 +300,7 @@ impl Session {
             self.prepared.remove(id);
             self.state.leavings.forget_execution();
             if let Some(copy) = self.manager.statements.remove(&id) {
-                let mut close = Command::of_payload(command.payload().to_vec());
+                let mut close = Command::of_payload(command.payload());
                 set_statement_number(&mut close, copy.to_le_bytes());
                 if peer::relay::send(&mut self.manager.stream, &close).await.is_err() {
                     return Flow::End;
@@ -310,7 +310,7 @@ impl Session {
                 let Some(worker_id) = place.as_mut().and_then(|link| link.statements.remove(&id)) else {
                     continue;
                 };
-                let mut close = Command::of_payload(command.payload().to_vec());
+                let mut close = Command::of_payload(command.payload());
                 set_statement_number(&mut close, worker_id.to_le_bytes());
                 if let Some(link) = place
                     && peer::relay::send(&mut link.stream, &close).await.is_err()

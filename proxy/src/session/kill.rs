@@ -105,7 +105,7 @@ impl Session {
         };
         let with = |thread: u32| {
             let text = kill.with_number(text, u64::from(thread));
-            Command::of_payload([head, &text].concat())
+            Command::of_payload(&[head, &text].concat())
         };
         Some(match self.victim(number) {
             Some((victim, thread)) => Rewritten::Run(order, Some((victim, thread)), with(thread.0)),
@@ -133,7 +133,7 @@ impl Session {
         let mut payload = vec![CommandCode::PROCESS_KILL.0];
         payload.extend_from_slice(&thread.to_le_bytes());
         let facts = statement::facts(b"KILL 0", self.state.mode);
-        self.kill(order, victim, Command::of_payload(payload), &facts)
+        self.kill(order, victim, Command::of_payload(&payload), &facts)
             .await
     }
 

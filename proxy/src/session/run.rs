@@ -153,7 +153,7 @@ impl Session {
         if command.is_large() {
             let rest = Rest::of(std::mem::take(command));
             // seldom: not a part of every session's own future
-            return Box::pin(self.converse(asked, Some(rest), shape, facts, afterwards)).await;
+            return Box::pin(self.converse(asked, Some(Box::new(rest)), shape, facts, afterwards)).await;
         }
         if let Err(error) = relay::send(&mut self.manager.stream, command).await {
             let error = RelayError::From(error);
@@ -172,7 +172,10 @@ impl Session {
         facts: Option<&Facts>,
     ) -> OnManager {
         match self.arrange(facts).await {
-            Ok(afterwards) => self.converse(asked, Some(rest), shape, facts, afterwards).await,
+            Ok(afterwards) => {
+                self.converse(asked, Some(Box::new(rest)), shape, facts, afterwards)
+                    .await
+            }
             Err(ended) => ended,
         }
     }
@@ -201,7 +204,7 @@ impl Session {
     async fn converse(
         &mut self,
         asked: Asked,
-        rest: Option<Rest>,
+        rest: Option<Box<Rest>>,
         shape: Shape,
         facts: Option<&Facts>,
         afterwards: Afterwards,

@@ -11,9 +11,13 @@ fn intake(budget: &Budget, bytes_max: usize, stream_above_bytes: Option<usize>) 
 }
 
 /// The next command where all of them are held as a whole.
-async fn command(inbox: &mut Inbox, bytes: &mut &[u8], bytes_max: usize) -> Result<Command, InboxError> {
+pub(crate) async fn command<S: AsyncRead + Unpin>(
+    inbox: &mut Inbox,
+    stream: &mut S,
+    bytes_max: usize,
+) -> Result<Command, InboxError> {
     let budget = Budget::new(1 << 30);
-    match inbox.command(bytes, intake(&budget, bytes_max, None)).await? {
+    match inbox.command(stream, intake(&budget, bytes_max, None)).await? {
         Received::Whole(command) => Ok(command),
         Received::Begun(_) => unreachable!("nothing streams"),
     }

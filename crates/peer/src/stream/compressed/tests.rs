@@ -4,6 +4,7 @@ use wire::compressed::ZstdLevel;
 use wire::frame;
 
 use super::*;
+use crate::inbox::tests::command;
 use crate::inbox::{Inbox, InboxError};
 
 const ALL: [Compression; 2] = [
@@ -41,7 +42,7 @@ async fn a_large_command_and_its_reply_come_through() {
         };
         let received = async {
             let mut inbox = Inbox::default();
-            let command = inbox.command(&mut server, 64 << 20).await.unwrap();
+            let command = command(&mut inbox, &mut server, 64 << 20).await.unwrap();
             // our own server's reply follows the ordinary packets
             server
                 .write_all(&[4, 0, 0, 2, b'a', b'b', b'c', b'd'])
@@ -88,7 +89,7 @@ async fn replies_are_numbered_behind_their_own_command() {
         .unwrap();
     let mut inbox = Inbox::default();
     for number in [2, 1] {
-        inbox.command(&mut server, 100).await.unwrap();
+        command(&mut inbox, &mut server, 100).await.unwrap();
         for part in [b"\x01\0\0\x01\0", b"\x01\0\0\x02\0"] {
             server.write_all(part).await.unwrap();
             server.flush().await.unwrap();
@@ -115,7 +116,9 @@ async fn what_is_no_compressed_packet_is_told_apart() {
         let mut server = server.compressed_for_client(Compression::Zlib);
         client.write_all(bytes).await.unwrap();
         drop(client);
-        let error = Inbox::default().command(&mut server, 100).await.unwrap_err();
+        let error = command(&mut Inbox::default(), &mut server, 100)
+            .await
+            .unwrap_err();
         let found = match error {
             InboxError::Uncompress => "Uncompress",
             InboxError::OutOfOrder => "OutOfOrder",
