@@ -54,14 +54,19 @@ fn users_are_added_shown_changed_and_removed() {
     assert!(text(&again.stderr).contains("error: there is a user \"app\" already\nnext:  "));
 
     let dba = run(
-        &[&ADD[..], &["--policy", "off", "--plugin", "native", "dba"]].concat(),
+        &[
+            &ADD[..],
+            &["--policy", "off", "--plugin", "native", "--replication", "dba"],
+        ]
+        .concat(),
         "battery staple",
     );
     assert_eq!(code(&dba), 0);
+    assert!(users_toml().contains("replication = true\n"));
     let list = run(&["user", "list", "--file", "users.toml"], "");
     assert_eq!(
         text(&list.stdout),
-        "app\tpolicy default\tplugin both\ndba\tpolicy off\tplugin native\n"
+        "app\tpolicy default\tplugin both\ndba\tpolicy off\tplugin native\treplication\n"
     );
 
     let before = users_toml();

@@ -87,9 +87,9 @@ fn the_memory_for_statements_holds_the_largest() {
         };
         let mut raw = raw::Config::new("state", "users.toml", proxy);
         raw.limits = toml::from_str(limits).unwrap();
-        super::check::config(raw, Path::new("")).map(|config| config.limits.statement_memory_bytes_max)
+        check::config(raw, Path::new("")).map(|config| config.limits.statement_memory_bytes_max)
     };
-    let problems = |limits: Result<usize, daemon::config_file::Problems>| limits.unwrap_err().to_string();
+    let problems = |limits: Result<usize, Problems>| limits.unwrap_err().to_string();
     let too_small = problems(limits(
         "statement-bytes-max = 5000\nstatement-memory-bytes-max = 4000",
     ));
