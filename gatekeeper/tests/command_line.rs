@@ -145,7 +145,10 @@ fn the_examples_pass_check_config() {
     fs::write(folder.path().join("users.toml"), "[[user]]\nname = \"app\"\n").unwrap();
     let no_verifier = check();
     assert_eq!(code(&no_verifier), 78);
-    assert!(text(&no_verifier.stderr).contains("users.toml: user 1 \"app\": has neither"));
+    assert!(
+        text(&no_verifier.stderr)
+            .contains("users.toml: user 1 \"app\": has no native, caching-sha2 or ed25519")
+    );
 }
 
 #[test]
