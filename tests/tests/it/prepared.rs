@@ -199,7 +199,12 @@ async fn a_cursor_hands_out_its_rows_in_portions(cluster: &Cluster) -> anyhow::R
                 let mut fetch = statement.to_le_bytes().to_vec();
                 fetch.extend_from_slice(&4u32.to_le_bytes());
                 client.send(CommandCode::STMT_FETCH, &fetch).await?;
-                let portion = client.reply(Shape::Rows).await?;
+                let mut portion = client.reply(Shape::Rows).await?;
+                if let Some(error) = portion.error() {
+                    // MariaDB names the statement by a number that other statements of the session move
+                    let text = error.message.replace(&statement.to_string(), "N");
+                    portion.packets = vec![(0, format!("{} {text}", error.code).into_bytes())];
+                }
                 rows.push(portion.packets);
             }
             // the session is in step
