@@ -14,7 +14,9 @@ macro_rules! subjects {
     };
 }
 
-subjects!(commands, infile, large, multi, pipelines, shapes, texts);
+subjects!(
+    charsets, commands, connectors, infile, large, multi, pipelines, shapes, texts, types, variables, writes
+);
 
 #[test]
 fn every_script_is_run() -> anyhow::Result<()> {
