@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use crate::{
-    danger::DangerSet,
+    danger::{Danger, DangerSet},
     effect::{Cause, Effect, SessionChange, TransactionStep, VariableScope},
     tables::Tables,
 };
@@ -75,6 +75,12 @@ impl Facts {
         self.statements
             .iter()
             .fold(DangerSet::default(), |all, statement| all | statement.dangers)
+    }
+
+    /// Whether a statement holds a KILL of which nobody can say whom it hits.
+    #[must_use]
+    pub fn kills_somebody_unclear(&self) -> bool {
+        self.dangers().contains(Danger::KillUnclear)
     }
 
     /// Whether a statement names or lists the variables that say what of the session's state is reported.

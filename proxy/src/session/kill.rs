@@ -57,11 +57,6 @@ pub(super) fn is_kill(facts: &Facts) -> bool {
         .is_some_and(|statement| statement.effect == Effect::Administration(Administration::Kill))
 }
 
-/// Whether a text holds a KILL of which nobody can say whom it hits.
-fn is_unclear(facts: &Facts) -> bool {
-    facts.dangers().contains(statement::Danger::KillUnclear)
-}
-
 impl Session {
     /// A text that only kills, begins at `start` of the command's payload.
     pub(super) async fn kill_by_text(&mut self, mut command: Command, start: usize, facts: &Facts) -> Flow {
@@ -306,7 +301,7 @@ impl Session {
 
     /// A text that holds a KILL among other things, or hides it: nothing that this session may send.
     pub(super) fn may_not_kill_so(&self, facts: &Facts) -> bool {
-        self.kill_reach == KillReach::Sessions && is_unclear(facts)
+        self.kill_reach == KillReach::Sessions && facts.kills_somebody_unclear()
     }
 }
 
