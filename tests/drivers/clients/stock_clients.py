@@ -57,7 +57,7 @@ class Driver:
     def run(self, name, *arguments, text=None, tls=False):
         """What a program printed, and its exit code."""
         done = subprocess.run(self.command(name, *arguments, tls=tls), input=text, capture_output=True, check=False,
-                              timeout=PROGRAM_WAIT_MAX_S, encoding="utf-8", errors="surrogateescape")
+                              timeout=PROGRAM_WAIT_MAX_S, encoding="utf-8", errors="backslashreplace")
         return done.returncode, self.masked(done.stdout), self.masked(done.stderr)
 
     def client(self, text, *arguments, tls=False):

@@ -10,6 +10,7 @@ use anyhow::{Context, bail, ensure};
 use harness::program::{StockClient, on_path};
 use harness::{Cluster, Engine, Pair, is_required, on_each_engine};
 use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
 use proxy::config::raw::Config as ProxyConfig;
 use serde_json::{Value, json};
 use tokio::process::Command;
@@ -146,6 +147,16 @@ async fn compare(
     ];
     let mut results = Vec::new();
     for (port, password, other) in sides {
+        // a first login by caching_sha2_password is a full one, which not every driver can do without TLS
+        for (user, password) in [("dba", &password), ("guarded", &other)] {
+            let options = OptsBuilder::default()
+                .ip_or_hostname("127.0.0.1")
+                .tcp_port(port)
+                .user(Some(user))
+                .pass(Some(password))
+                .prefer_socket(false);
+            Conn::new(options).await?.disconnect().await?;
+        }
         let mut root = cluster.root("manager").await?;
         root.query_drop(format!("DROP DATABASE {schema}")).await?;
         root.query_drop(format!("CREATE DATABASE {schema} DEFAULT CHARACTER SET utf8mb4"))

@@ -65,6 +65,8 @@ def no_password(driver):
 
 @task
 def unknown_user(driver):
+    if driver.name == "mysql-connector-python":
+        return "MySQL takes a plugin by chance for a name that it does not know; this driver has not all of them"
     return refused(driver, user="nobody_has_this_name", password="x")
 
 
