@@ -22,6 +22,8 @@ use crate::runner::Runner;
 
 /// Two database servers that make each other wait for two cores.
 const UP_WAIT_MAX: Duration = Duration::from_secs(240);
+/// How often a port may be lost to somebody else before that is an error.
+const PORT_RACES_MAX: usize = 3;
 const WATCH_INTERVAL: Duration = Duration::from_millis(100);
 
 /// What to keep, and for whom.
@@ -169,7 +171,7 @@ pub async fn keep(arguments: impl Iterator<Item = String>) -> anyhow::Result<()>
     let gone = gone(request.runner);
     tokio::pin!(gone);
     let outcome = tokio::select! {
-        up = local::up(&options, Progress::Lines) => up.map(drop),
+        up = up(&request, &options) => up,
         end = &mut gone => {
             end?;
             return take_down(&request).await;
@@ -181,6 +183,19 @@ pub async fn keep(arguments: impl Iterator<Item = String>) -> anyhow::Result<()>
     }
     gone.await?;
     take_down(&request).await
+}
+
+/// Starts the cluster. Ports are looked for, and then taken: another cluster of the same moment may be faster.
+async fn up(request: &Request, options: &Options) -> anyhow::Result<()> {
+    for _ in 0..PORT_RACES_MAX {
+        match local::up(options, Progress::Lines).await {
+            Err(error) if format!("{error:#}").contains("in use by another process") => {
+                local::purge(&request.cluster_dir(), Progress::Lines).await?;
+            }
+            outcome => return outcome.map(drop),
+        }
+    }
+    local::up(options, Progress::Lines).await.map(drop)
 }
 
 /// Appears with its whole content.
