@@ -195,24 +195,6 @@ impl SessionRegistry {
         }
         known.by_thread.get(&(manager, ThreadId(number))).cloned()
     }
-
-    /// The sessions of an account.
-    pub fn of_account(&self, name: &[u8]) -> Vec<Arc<Listed>> {
-        let known = lock(&self.known);
-        let mut found: Vec<Arc<Listed>> = Vec::new();
-        for listed in known.by_thread.values() {
-            if listed.account.name.as_bytes() == name && !found.iter().any(|other| Arc::ptr_eq(other, listed))
-            {
-                found.push(Arc::clone(listed));
-            }
-        }
-        found
-    }
-
-    /// How many connections to nodes are known.
-    pub fn thread_count(&self) -> usize {
-        lock(&self.known).by_thread.len()
-    }
 }
 
 impl Registered {

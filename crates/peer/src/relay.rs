@@ -200,9 +200,7 @@ impl Outbox {
         }
         Ok(Ended::Done)
     }
-}
 
-impl Outbox {
     /// What the server says, as long as there is somebody who waits for it. A statement that was sent runs on in the
     /// server, as it does when a client leaves it directly.
     async fn unless_gone<R, T: Asker>(

@@ -68,7 +68,9 @@ impl Session {
             self.status = status;
         }
         self.gate.metrics.client_sent(moved.bytes);
-        self.gate.metrics.client_received(moved.taken_bytes);
+        if moved.taken_bytes > 0 {
+            self.gate.metrics.client_received(moved.taken_bytes);
+        }
         self.gate.metrics.statement_took(begun.elapsed());
         match conversed {
             Ok(Conversed::Done) => Flow::Continue,

@@ -13,7 +13,6 @@ use wire::ServerError;
 use wire::command::{self, Asked, CommandCode, Execute, Query, STATEMENT_ID_OFFSET};
 use wire::reply::Shape;
 
-use super::execute::{OPENS_CURSOR, TOO_MANY_STATEMENTS, is_about_parameters};
 use super::kill::unclear_kill;
 use super::prepared::Prepared;
 use super::run::Needs;
@@ -77,24 +76,8 @@ impl Session {
         let asked = Asked::of(begun.start());
         let rest = begun.into_rest();
         let ended = self.on_manager_rest(asked, rest, Shape::Prepare, None).await;
-        let (node, is_mariadb) = (self.manager.node, self.manager.is_mariadb);
-        let facts = Arc::new(Facts::unfinished());
-        self.state
-            .leavings
-            .prepared(node, &facts, ended.ended, is_mariadb);
-        let Some(prepared) = ended.prepared else {
-            if self.state.error != Some(TOO_MANY_STATEMENTS) {
-                self.prepared.set_last(None);
-            }
-            return ended.flow;
-        };
-        self.prepared.insert(
-            prepared.statement_id,
-            Prepared::on_manager_alone(facts, prepared.parameters),
-        );
-        self.prepared
-            .set_last(self.manager.is_mariadb.then_some(prepared.statement_id));
-        ended.flow
+        let statement = Prepared::on_manager_alone(Arc::new(Facts::unfinished()));
+        self.prepared_on_manager(ended, statement)
     }
 
     /// An execution with large values. The statement's text is known, and the manager's number of it is the client's
@@ -118,18 +101,13 @@ impl Session {
         if prepared.text.is_some() {
             match Execute::decode(begun.start(), prepared.parameters, self.capabilities) {
                 Ok(execute) => {
-                    let opens = execute.flags & OPENS_CURSOR != 0;
-                    let closes = std::mem::replace(&mut prepared.cursor, opens) && !opens;
-                    needs.cursor = opens || closes;
-                    copy = prepared.needs_copy() && !opens && !prepared.long_data;
+                    let execution = prepared.execution(&execute);
+                    (needs.cursor, copy) = (execution.cursor, execution.copy);
+                    types_before = execution.types_before;
                     if execute.types.is_none()
                         && let Some(remembered) = prepared.types.as_deref()
                     {
                         front = Some(execute.front_with_types(remembered));
-                    } else if let Some(types) = execute.own_types
-                        && prepared.types.as_deref() != Some(types)
-                    {
-                        types_before = Some(prepared.types.replace(types.into()));
                     }
                 }
                 // thousands of parameters, or what we cannot read: nobody but the manager has seen their types
@@ -161,18 +139,7 @@ impl Session {
         };
         self.state.error = None;
         let flow = self.run_rest(asked, rest, &facts, needs).await;
-        if let Some((_, prepared)) = self.prepared.find(id) {
-            if prepared.began_with_cursor.is_none() {
-                prepared.began_with_cursor = Some(prepared.cursor);
-            }
-            let error = self.state.error;
-            prepared.long_data &= error.is_some();
-            if let Some(before) = types_before
-                && error.is_some_and(is_about_parameters)
-            {
-                prepared.types = before;
-            }
-        }
+        self.executed(id, types_before);
         flow
     }
 

@@ -14,18 +14,15 @@ use super::kill::is_kill;
 use super::link::Verdict;
 use super::prepared::Prepared;
 use super::query::{blank_hint, hint};
-use super::run::Needs;
+use super::run::{Needs, OnManager};
 use super::{Flow, Session};
 use crate::cluster::{NodeId, Role};
 
-/// The flag of COM_STMT_EXECUTE that opens a cursor (READ_ONLY). Both servers pass over the two other kinds.
-pub(super) const OPENS_CURSOR: u8 = 0x01;
-
 /// `max_prepared_stmt_count` has been reached: the one failure after which MariaDB keeps its last statement.
-pub(super) const TOO_MANY_STATEMENTS: u16 = 1461;
+const TOO_MANY_STATEMENTS: u16 = 1461;
 
 /// The server could not read the parameters (1210, 1835), so it has not taken their types either.
-pub(super) fn is_about_parameters(code: u16) -> bool {
+fn is_about_parameters(code: u16) -> bool {
     matches!(code, 1210 | 1835)
 }
 
@@ -45,31 +42,36 @@ impl Session {
         let kept = (facts.is_surely_read() || is_kill(&facts))
             .then(|| command.payload().get(1..).unwrap_or_default().into());
         let ended = self.on_manager_run(&mut command, Shape::Prepare, None).await;
+        let statement = Prepared {
+            text: kept,
+            hint,
+            ..Prepared::on_manager_alone(facts)
+        };
+        self.prepared_on_manager(ended, statement)
+    }
+
+    /// COM_STMT_PREPARE has ended: the statement is the session's, if the manager has taken it.
+    pub(super) fn prepared_on_manager(&mut self, ended: OnManager, statement: Prepared) -> Flow {
         let (node, is_mariadb) = (self.manager.node, self.manager.is_mariadb);
         self.state
             .leavings
-            .prepared(node, &facts, ended.ended, is_mariadb);
-        let Some(prepared) = ended.prepared else {
-            if self.state.error != Some(TOO_MANY_STATEMENTS) {
-                self.prepared.set_last(None);
+            .prepared(node, &statement.facts, ended.ended, is_mariadb);
+        match ended.prepared {
+            Some(prepared) => {
+                let id = prepared.statement_id;
+                let parameters = prepared.parameters;
+                self.prepared.insert(
+                    id,
+                    Prepared {
+                        parameters,
+                        ..statement
+                    },
+                );
+                self.prepared.set_last(is_mariadb.then_some(id));
             }
-            return ended.flow;
-        };
-        self.prepared.insert(
-            prepared.statement_id,
-            Prepared {
-                facts: Arc::clone(&facts),
-                text: kept,
-                hint,
-                parameters: prepared.parameters,
-                types: None,
-                long_data: false,
-                cursor: false,
-                began_with_cursor: None,
-            },
-        );
-        self.prepared
-            .set_last(self.manager.is_mariadb.then_some(prepared.statement_id));
+            None if self.state.error == Some(TOO_MANY_STATEMENTS) => {}
+            None => self.prepared.set_last(None),
+        }
         ended.flow
     }
 
@@ -117,18 +119,13 @@ impl Session {
             else {
                 return self.execute_as_it_is(command, id, &facts).await;
             };
-            let opens = execute.flags & OPENS_CURSOR != 0;
-            let closes = std::mem::replace(&mut prepared.cursor, opens) && !opens;
-            needs.cursor = opens || closes;
-            copy = prepared.needs_copy() && !opens && !needs.long_data;
+            let execution = prepared.execution(&execute);
+            (needs.cursor, copy) = (execution.cursor, execution.copy);
+            types_before = execution.types_before;
             if execute.types.is_none()
                 && let Some(remembered) = prepared.types.as_deref()
             {
                 command = Command::of_payload(&execute.with_types(execute.statement_id, Some(remembered)));
-            } else if let Some(types) = execute.own_types
-                && prepared.types.as_deref() != Some(types)
-            {
-                types_before = Some(prepared.types.replace(types.into()));
             }
         }
         if copy && !self.manager.is_mariadb {
@@ -144,20 +141,26 @@ impl Session {
         }
         self.state.error = None;
         let flow = self.execute_routed(command, id, &facts, needs).await;
-        let on_manager = self.state.previous == Some(self.manager.node);
-        if let Some((_, prepared)) = self.prepared.find(id) {
-            if on_manager && prepared.began_with_cursor.is_none() {
-                prepared.began_with_cursor = Some(prepared.cursor);
-            }
-            let error = self.state.error;
-            prepared.long_data &= error.is_some();
-            if let Some(before) = types_before
-                && error.is_some_and(is_about_parameters)
-            {
-                prepared.types = before;
-            }
-        }
+        self.executed(id, types_before);
         flow
+    }
+
+    /// An execution has ended, wherever it ran.
+    pub(super) fn executed(&mut self, id: u32, types_before: Option<Option<Box<[u8]>>>) {
+        let on_manager = self.state.previous == Some(self.manager.node);
+        let error = self.state.error;
+        let Some((_, prepared)) = self.prepared.find(id) else {
+            return;
+        };
+        if on_manager && prepared.began_with_cursor.is_none() {
+            prepared.began_with_cursor = Some(prepared.cursor);
+        }
+        prepared.long_data &= error.is_some();
+        if let Some(before) = types_before
+            && error.is_some_and(is_about_parameters)
+        {
+            prepared.types = before;
+        }
     }
 
     async fn execute_routed(&mut self, mut command: Command, id: u32, facts: &Facts, needs: Needs) -> Flow {
@@ -212,6 +215,7 @@ impl Session {
         {
             prepared.text = None;
             prepared.long_data = false;
+            self.forget_on_workers(id);
         }
         flow
     }
@@ -253,6 +257,8 @@ impl Session {
     }
 
     async fn prepare_on_worker(&mut self, node: NodeId, id: u32) -> Option<u32> {
+        // one that stays on the manager needs no connection
+        self.prepared.find(id)?.1.text.as_ref()?;
         let mut link = self.worker(node).await?;
         if let Some(known) = link.statements.get(&id).copied() {
             self.put_back(link);

@@ -7,9 +7,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use statement::Facts;
-use wire::command::LAST_PREPARED;
+use wire::command::{Execute, LAST_PREPARED};
 
 use crate::route::RouteHint;
+
+/// The flag of COM_STMT_EXECUTE that opens a cursor (READ_ONLY). Both servers pass over the two other kinds.
+const OPENS_CURSOR: u8 = 0x01;
 
 /// One prepared statement.
 #[derive(Debug)]
@@ -33,19 +36,38 @@ pub(super) struct Prepared {
     pub(super) began_with_cursor: Option<bool>,
 }
 
+/// What an execution asks of its statement, besides its values.
+pub(super) struct Execution {
+    /// It opens a cursor, or closes the one that is open: both are the manager's.
+    pub(super) cursor: bool,
+    /// It has no cursor, and needs another statement for that on a manager of MySQL.
+    pub(super) copy: bool,
+    /// The types that were remembered, when the execution brings others.
+    pub(super) types_before: Option<Option<Box<[u8]>>>,
+}
+
 impl Prepared {
-    /// Whether an execution without a cursor needs another statement on a manager of MySQL.
-    pub(super) fn needs_copy(&self) -> bool {
-        self.began_with_cursor == Some(true)
+    /// An execution begins.
+    pub(super) fn execution(&mut self, execute: &Execute<'_>) -> Execution {
+        let opens = execute.flags & OPENS_CURSOR != 0;
+        let closes = std::mem::replace(&mut self.cursor, opens) && !opens;
+        let others = execute
+            .own_types
+            .filter(|types| self.types.as_deref() != Some(*types));
+        Execution {
+            cursor: opens || closes,
+            copy: self.began_with_cursor == Some(true) && !opens && !self.long_data,
+            types_before: others.map(|types| self.types.replace(types.into())),
+        }
     }
 
     /// One of which only the manager knows the text.
-    pub(super) fn on_manager_alone(facts: Arc<Facts>, parameters: u16) -> Self {
+    pub(super) fn on_manager_alone(facts: Arc<Facts>) -> Self {
         Self {
             facts,
             text: None,
             hint: None,
-            parameters,
+            parameters: 0,
             types: None,
             long_data: false,
             cursor: false,

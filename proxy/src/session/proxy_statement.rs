@@ -1,15 +1,17 @@
 //! Answers to `PROXY …`, which no server ever sees.
 
+use std::sync::Arc;
+
 use wire::reply::TextResultSet;
 
-use crate::cluster::Role;
+use crate::cluster::{Node, NodeId, Role};
 use crate::route::{Reason, Route};
 use crate::strategy::Strategy;
 
 /// Where the previous statement ran, and why.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(super) struct LastRoute {
-    pub(super) node: std::sync::Arc<str>,
+    pub(super) node: NodeId,
     pub(super) role: Role,
     pub(super) strategy: Strategy,
     pub(super) reason: Reason,
@@ -17,11 +19,11 @@ pub(super) struct LastRoute {
 }
 
 /// The answer to `PROXY SHOW ROUTE`.
-pub(super) fn show_route(last: Option<&LastRoute>) -> TextResultSet {
+pub(super) fn show_route(last: Option<LastRoute>, nodes: &[Arc<Node>]) -> TextResultSet {
     let set = TextResultSet::new(&["node", "role", "strategy", "reason", "microseconds"]);
     match last {
         Some(last) => set.row(vec![
-            Some(last.node.to_string()),
+            nodes.get(last.node.index()).map(|node| node.name.to_string()),
             Some(last.role.as_str().to_owned()),
             Some(last.strategy.as_str().to_owned()),
             Some(last.reason.as_str().to_owned()),

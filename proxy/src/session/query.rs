@@ -42,7 +42,7 @@ impl Session {
     async fn proxy_statement(&mut self, command: &ProxyCommand) -> Flow {
         let set = match command {
             ProxyCommand::Set { name, value } => return self.proxy_set(name, value).await,
-            ProxyCommand::ShowRoute => proxy_statement::show_route(self.last_route.as_ref()),
+            ProxyCommand::ShowRoute => proxy_statement::show_route(self.last_route, &self.host.config.nodes),
             ProxyCommand::Explain(facts) => self.explain(facts),
             ProxyCommand::Unrecognised => {
                 return self

@@ -231,10 +231,12 @@ impl Session {
         };
         self.state.error = error;
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
-        self.host
-            .metrics
-            .client_received_bytes
-            .increment(moved.taken_bytes);
+        if moved.taken_bytes > 0 {
+            self.host
+                .metrics
+                .client_received_bytes
+                .increment(moved.taken_bytes);
+        }
         let (node, is_mariadb) = (self.manager.node, self.manager.is_mariadb);
         self.state.previous = Some(node);
         match facts {
@@ -366,12 +368,8 @@ impl Session {
         let elapsed = begun.elapsed();
         self.host.metrics.statement(route.target, route.reason);
         self.host.metrics.duration(route.role, elapsed);
-        let view = self.host.cluster.view();
-        let Some(node) = view.node(route.target) else {
-            return Flow::Continue;
-        };
         self.last_route = Some(LastRoute {
-            node: std::sync::Arc::clone(&node.node.name),
+            node: route.target,
             role: route.role,
             strategy: route.strategy,
             reason: route.reason,

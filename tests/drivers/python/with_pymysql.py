@@ -7,16 +7,13 @@ import ordinary_work.connecting  # noqa: F401  (tasks)
 import ordinary_work.querying  # noqa: F401
 import ordinary_work.sessions  # noqa: F401
 import report
+from ordinary_work.dbapi import DbApiDriver
 
 
-class Driver:
+class Driver(DbApiDriver):
     name = "pymysql"
     has = {"streaming", "pool"}
-    charsets = ("utf8mb4", "latin1", "gbk", "big5", "cp932")
     errors = pymysql.err.MySQLError
-
-    def __init__(self, target):
-        self.target = target
 
     def connect(self, **options):
         flags = (CLIENT.FOUND_ROWS if options.pop("found_rows", True) else 0)
@@ -32,28 +29,11 @@ class Driver:
             assert not connection.client_flag & CLIENT.FOUND_ROWS
         return connection
 
-    def error(self, error):
-        return [type(error).__name__, *error.args]
-
     def server_facts(self, connection):
         return connection.get_server_info(), connection.protocol_version, connection.server_language
 
-    def thread_id(self, connection):
-        return connection.thread_id()
-
     def warning_count(self, connection, cursor):
         return cursor.warning_count
-
-    def call(self, connection, name, arguments):
-        cursor = connection.cursor()
-        cursor.callproc(name, arguments)
-        results = [cursor.fetchall()]
-        while cursor.nextset():
-            results.append(cursor.fetchall())
-        if arguments:
-            cursor.execute(f"SELECT @_{name}_0, @_{name}_1, @_{name}_2")
-            results.append(cursor.fetchall())
-        return results
 
     def every_result(self, connection, text):
         cursor = connection.cursor()
