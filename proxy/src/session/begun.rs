@@ -14,7 +14,7 @@ use wire::command::{self, Asked, CommandCode, Execute, Query, STATEMENT_ID_OFFSE
 use wire::reply::Shape;
 
 use super::kill::unclear_kill;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, brings_types, lack_of_types};
 use super::run::Needs;
 use super::{Flow, Session};
 use crate::metrics::ErrorKind;
@@ -91,6 +91,10 @@ impl Session {
             let rest = begun.into_rest();
             return self.on_manager_rest(asked, rest, Shape::Results, None).await.flow;
         };
+        if self.manager.is_mariadb && prepared.lacks_types(begun.start()) {
+            return self.refuse_and_end(&lack_of_types(), begun.sequence()).await;
+        }
+        let brings_types = brings_types(begun.start(), prepared.parameters);
         let facts = Arc::clone(&prepared.facts);
         let mut needs = Needs {
             hint: prepared.hint,
@@ -112,6 +116,9 @@ impl Session {
                 }
                 // thousands of parameters, or what we cannot read: nobody but the manager has seen their types
                 Err(_) => {
+                    if self.manager.is_mariadb && prepared.lacks_types_as_it_is(begun.start()) {
+                        return self.refuse_and_end(&lack_of_types(), begun.sequence()).await;
+                    }
                     prepared.types = None;
                     prepared.text = None;
                     self.forget_on_workers(id);
@@ -139,7 +146,7 @@ impl Session {
         };
         self.state.error = None;
         let flow = self.run_rest(asked, rest, &facts, needs).await;
-        self.executed(id, types_before);
+        self.executed(id, types_before, brings_types);
         flow
     }
 
@@ -148,17 +155,26 @@ impl Session {
         let found = command::statement_id(begun.start())
             .ok()
             .and_then(|id| self.prepared.find(id));
-        let facts = found.map(|(_, prepared)| Arc::clone(&prepared.facts));
-        let asked = Asked::of(begun.start());
-        let rest = begun.into_rest();
-        let Some(facts) = facts else {
+        let Some((id, prepared)) = found else {
+            let asked = Asked::of(begun.start());
+            let rest = begun.into_rest();
             return self.on_manager_rest(asked, rest, Shape::Results, None).await.flow;
         };
+        if self.manager.is_mariadb && prepared.lacks_types_as_it_is(begun.start()) {
+            return self.refuse_and_end(&lack_of_types(), begun.sequence()).await;
+        }
+        let brings_types = brings_types(begun.start(), prepared.parameters);
+        let facts = Arc::clone(&prepared.facts);
+        let asked = Asked::of(begun.start());
+        let rest = begun.into_rest();
         let needs = Needs {
             long_data: true,
             ..Needs::default()
         };
-        self.run_rest(asked, rest, &facts, needs).await
+        self.state.error = None;
+        let flow = self.run_rest(asked, rest, &facts, needs).await;
+        self.executed_in_bulk(id, brings_types);
+        flow
     }
 
     /// Whether a session that may only kill its user's own sends what could be a KILL of anybody: the gatekeeper has

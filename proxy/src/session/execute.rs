@@ -12,7 +12,7 @@ use wire::reply::Shape;
 
 use super::kill::is_kill;
 use super::link::Verdict;
-use super::prepared::Prepared;
+use super::prepared::{Prepared, brings_types, is_about_parameters, lack_of_types};
 use super::query::{blank_hint, hint};
 use super::run::{Needs, OnManager};
 use super::{Flow, Session};
@@ -20,11 +20,6 @@ use crate::cluster::{NodeId, Role};
 
 /// `max_prepared_stmt_count` has been reached: the one failure after which MariaDB keeps its last statement.
 const TOO_MANY_STATEMENTS: u16 = 1461;
-
-/// The server could not read the parameters (1210, 1835), so it has not taken their types either.
-fn is_about_parameters(code: u16) -> bool {
-    matches!(code, 1210 | 1835)
-}
 
 impl Session {
     /// COM_STMT_PREPARE: on the manager, whose number is the client's.
@@ -100,6 +95,10 @@ impl Session {
             // the manager knows best what to say of a number that it never gave
             return self.on_manager(&mut command, Shape::Results, None).await;
         };
+        if self.manager.is_mariadb && prepared.lacks_types(command.payload()) {
+            return self.refuse(&lack_of_types()).await;
+        }
+        let brings_types = brings_types(command.payload(), prepared.parameters);
         let facts = Arc::clone(&prepared.facts);
         let mut needs = Needs {
             hint: prepared.hint,
@@ -107,9 +106,15 @@ impl Session {
             long_data: prepared.long_data,
         };
         if is_kill(&facts) {
-            let execute = Execute::decode(command.payload(), prepared.parameters, self.capabilities);
-            if let Ok(Some(types)) = execute.map(|execute| execute.own_types) {
-                prepared.types = Some(types.into());
+            if let Ok(execute) = Execute::decode(command.payload(), prepared.parameters, self.capabilities) {
+                match (execute.own_types, prepared.types.as_deref()) {
+                    (Some(types), _) => prepared.types = Some(types.into()),
+                    // the manager may not have seen them: a KILL of a session's is run as text
+                    (None, Some(types)) => {
+                        command = Command::of_payload(&execute.with_types(execute.statement_id, Some(types)));
+                    }
+                    (None, None) => {}
+                }
             }
             return Box::pin(self.kill_by_execution(command, id)).await;
         }
@@ -117,7 +122,10 @@ impl Session {
         if prepared.text.is_some() {
             let Ok(execute) = Execute::decode(command.payload(), prepared.parameters, self.capabilities)
             else {
-                return self.execute_as_it_is(command, id, &facts).await;
+                if self.manager.is_mariadb && prepared.lacks_types_as_it_is(command.payload()) {
+                    return self.refuse(&lack_of_types()).await;
+                }
+                return self.execute_as_it_is(command, id, &facts, brings_types).await;
             };
             let execution = prepared.execution(&execute);
             (needs.cursor, copy) = (execution.cursor, execution.copy);
@@ -141,12 +149,12 @@ impl Session {
         }
         self.state.error = None;
         let flow = self.execute_routed(command, id, &facts, needs).await;
-        self.executed(id, types_before);
+        self.executed(id, types_before, brings_types);
         flow
     }
 
     /// An execution has ended, wherever it ran.
-    pub(super) fn executed(&mut self, id: u32, types_before: Option<Option<Box<[u8]>>>) {
+    pub(super) fn executed(&mut self, id: u32, types_before: Option<Option<Box<[u8]>>>, brings_types: bool) {
         let on_manager = self.state.previous == Some(self.manager.node);
         let error = self.state.error;
         let Some((_, prepared)) = self.prepared.find(id) else {
@@ -155,6 +163,7 @@ impl Session {
         if on_manager && prepared.began_with_cursor.is_none() {
             prepared.began_with_cursor = Some(prepared.cursor);
         }
+        prepared.bind(brings_types && on_manager, error);
         prepared.long_data &= error.is_some();
         if let Some(before) = types_before
             && error.is_some_and(is_about_parameters)
@@ -208,11 +217,20 @@ impl Session {
 
     /// An execution that we cannot read: the manager says what is wrong with it. If nothing is, it has read more
     /// than we could, types perhaps, and the statement stays there.
-    async fn execute_as_it_is(&mut self, mut command: Command, id: u32, facts: &Facts) -> Flow {
+    async fn execute_as_it_is(
+        &mut self,
+        mut command: Command,
+        id: u32,
+        facts: &Facts,
+        brings_types: bool,
+    ) -> Flow {
         let flow = self.on_manager(&mut command, Shape::Results, Some(facts)).await;
-        if self.state.error.is_none()
-            && let Some((_, prepared)) = self.prepared.find(id)
-        {
+        let error = self.state.error;
+        let Some((_, prepared)) = self.prepared.find(id) else {
+            return flow;
+        };
+        prepared.bind(brings_types, error);
+        if error.is_none() {
             prepared.text = None;
             prepared.long_data = false;
             self.forget_on_workers(id);
@@ -222,12 +240,16 @@ impl Session {
 
     /// COM_STMT_BULK_EXECUTE: a write, or an error; on the manager.
     pub(super) async fn bulk_execute(&mut self, mut command: Command) -> Flow {
-        let Some((_, prepared)) = command::statement_id(command.payload())
+        let Some((id, prepared)) = command::statement_id(command.payload())
             .ok()
             .and_then(|id| self.prepared.find(id))
         else {
             return self.on_manager(&mut command, Shape::Results, None).await;
         };
+        if self.manager.is_mariadb && prepared.lacks_types_as_it_is(command.payload()) {
+            return self.refuse(&lack_of_types()).await;
+        }
+        let brings_types = brings_types(command.payload(), prepared.parameters);
         if is_kill(&prepared.facts) && self.kill_reach == KillReach::Sessions {
             return self.refuse_unclear_kill().await; // no server runs it so; were one to, nobody would check its numbers
         }
@@ -241,7 +263,18 @@ impl Session {
         if route.role == Role::Worker {
             route = self.retried(route);
         }
-        self.run(&mut command, Shape::Results, &facts, route).await
+        self.state.error = None;
+        let flow = self.run(&mut command, Shape::Results, &facts, route).await;
+        self.executed_in_bulk(id, brings_types);
+        flow
+    }
+
+    /// A bulk execution has ended, on the manager.
+    pub(super) fn executed_in_bulk(&mut self, id: u32, brings_types: bool) {
+        let error = self.state.error;
+        if let Some((_, prepared)) = self.prepared.find(id) {
+            prepared.bind(brings_types, error);
+        }
     }
 
     /// COM_STMT_RESET: closes the manager's cursor and forgets long parameters, which only the manager has.

@@ -7,12 +7,23 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use statement::Facts;
-use wire::command::{Execute, LAST_PREPARED};
+use wire::ServerError;
+use wire::command::{CommandCode, Execute, LAST_PREPARED};
 
 use crate::route::RouteHint;
 
 /// The flag of COM_STMT_EXECUTE that opens a cursor (READ_ONLY). Both servers pass over the two other kinds.
 const OPENS_CURSOR: u8 = 0x01;
+
+/// Of COM_STMT_EXECUTE, before the bits of the NULLs: command, statement number, flags, iteration count.
+const EXECUTE_HEAD_BYTES: usize = 10;
+
+/// Where the flags of COM_STMT_BULK_EXECUTE begin, and the one that says that types are in the packet.
+const BULK_FLAGS_OFFSET: usize = 5;
+const BULK_TYPES: u8 = 0x80;
+
+/// What MariaDB says to a bulk execution of a statement that has none (`ER_UNSUPPORTED_PS`): it has read no types.
+const NO_BULK_OF_THIS: u16 = 1295;
 
 /// One prepared statement.
 #[derive(Debug)]
@@ -34,6 +45,8 @@ pub(super) struct Prepared {
     /// MySQL (9.7) then answers later executions without a cursor wrongly: metadata and a bare OK. On one server the
     /// first execution may have been one without, which here a worker had.
     pub(super) began_with_cursor: Option<bool>,
+    /// The manager has been told the types of its parameters.
+    pub(super) bound: bool,
 }
 
 /// What an execution asks of its statement, besides its values.
@@ -72,8 +85,74 @@ impl Prepared {
             long_data: false,
             cursor: false,
             began_with_cursor: None,
+            bound: false,
         }
     }
+
+    /// Whether an execution, of which this is at least the first part, has values of which no server was ever told the
+    /// types. MariaDB (10.11) does not survive it.
+    pub(super) fn lacks_types(&self, payload: &[u8]) -> bool {
+        let are_put_in = self.text.is_some() && self.types.is_some();
+        !are_put_in && self.lacks_types_as_it_is(payload)
+    }
+
+    /// The same of an execution that is passed on without types of ours.
+    pub(super) fn lacks_types_as_it_is(&self, payload: &[u8]) -> bool {
+        let needs_none = self.bound || self.parameters == 0;
+        // one that is cut before the flag is the server's to refuse: it comes to no value
+        !needs_none
+            && types_flag(payload, self.parameters) == Some(false)
+            && !are_all_null(payload, self.parameters)
+    }
+
+    /// An execution has ended on the manager: it may know the types now.
+    pub(super) fn bind(&mut self, brought_types: bool, error: Option<u16>) {
+        self.bound |=
+            brought_types && error.is_none_or(|code| !is_about_parameters(code) && code != NO_BULK_OF_THIS);
+    }
+}
+
+/// The server could not read the parameters (1210, 1835), so it has not taken their types either.
+pub(super) fn is_about_parameters(code: u16) -> bool {
+    matches!(code, 1210 | 1835)
+}
+
+/// What servers say of other executions that lack something.
+pub(super) fn lack_of_types() -> ServerError {
+    ServerError::new(1210, b"HY000", "Incorrect arguments to mysqld_stmt_execute")
+}
+
+/// Whether types are in the packet of an execution, single or in bulk.
+pub(super) fn brings_types(payload: &[u8], parameters: u16) -> bool {
+    types_flag(payload, parameters) == Some(true)
+}
+
+/// None when the packet ends before it says so. The flag is within the first part of every command ([`Begun`]).
+///
+/// [`Begun`]: peer::rest::Begun
+fn types_flag(payload: &[u8], parameters: u16) -> Option<bool> {
+    if is_bulk(payload) {
+        return payload
+            .get(BULK_FLAGS_OFFSET)
+            .map(|flags| flags & BULK_TYPES != 0);
+    }
+    let nulls = usize::from(parameters).div_ceil(8);
+    payload.get(EXECUTE_HEAD_BYTES + nulls).map(|flag| *flag != 0)
+}
+
+/// Whether a single execution has NULLs only, which have no type.
+fn are_all_null(payload: &[u8], parameters: u16) -> bool {
+    let nulls = payload.get(EXECUTE_HEAD_BYTES..).unwrap_or_default();
+    let is_null = |index: usize| {
+        nulls
+            .get(index / 8)
+            .is_some_and(|byte| byte >> (index % 8) & 1 == 1)
+    };
+    !is_bulk(payload) && (0..usize::from(parameters)).all(is_null)
+}
+
+fn is_bulk(payload: &[u8]) -> bool {
+    payload.first() == Some(&CommandCode::STMT_BULK_EXECUTE.0)
 }
 
 /// All of a session, by the client's number.

@@ -20,6 +20,7 @@ on_each_engine!(
     statements_are_told_apart_and_forgotten,
     an_error_of_a_prepared_statement_is_the_managers,
     a_prepared_write_runs_once_on_the_manager,
+    values_without_types_reach_no_server_that_they_crash,
 );
 
 /// `MYSQL_TYPE_LONG` and `MYSQL_TYPE_VAR_STRING`.
@@ -318,5 +319,31 @@ async fn a_prepared_write_runs_once_on_the_manager(cluster: &Cluster) -> anyhow:
         (Some(&WRITES), WRITES),
         "{ran:?}"
     );
+    Ok(())
+}
+
+async fn values_without_types_reach_no_server_that_they_crash(cluster: &Cluster) -> anyhow::Result<()> {
+    const INCORRECT_ARGUMENTS: u16 = 1210;
+    let mut client = raw(cluster, MODERN).await?;
+    let value = [Some(7u32.to_le_bytes().to_vec())];
+    /// No type of either server.
+    const UNKNOWN: u8 = 0x42;
+    for text in ["SELECT ? FROM actor LIMIT 1", "DO ?"] {
+        let statement = client.prepare(text).await?.statement_id;
+        for types in [None, Some(&[UNKNOWN][..]), None] {
+            let untyped = execute(statement, false, types, &value);
+            let reply = client.ask(CommandCode::STMT_EXECUTE, &untyped).await?;
+            let code = reply.error().map(|error| error.code);
+            if cluster.engine() == infra::local::Engine::Mariadb {
+                assert_eq!(code, Some(INCORRECT_ARGUMENTS), "{text} {types:?}");
+            }
+        }
+        let typed = execute(statement, false, Some(&[LONG]), &value);
+        let again = execute(statement, false, None, &value);
+        for good in [typed, again] {
+            let reply = client.ask(CommandCode::STMT_EXECUTE, &good).await?;
+            assert_eq!(reply.error(), None, "{text}");
+        }
+    }
     Ok(())
 }

@@ -241,9 +241,18 @@ async fn a_bulk_execution_is_the_managers_byte_for_byte(cluster: &Cluster) -> an
         [&statement.to_le_bytes()[..], &flags.to_le_bytes(), &rest.concat()].concat()
     };
     const SEND_TYPES: u16 = 128;
+    const INCORRECT_ARGUMENTS: u16 = 1210;
+    let is_mariadb = cluster.engine() == Engine::Mariadb;
     let types = vec![VAR_STRING, 0, LONG, 0];
     let (null, default, ignore) = (vec![1], vec![2], vec![3]);
     let insert = prepare(&mut clients, "INSERT INTO t (v, n) VALUES (?, ?)").await?;
+    if is_mariadb {
+        // asked of MariaDB itself, it would end with all its sessions
+        let [through, _] = &mut clients;
+        let untyped = bulk(insert[0], 0, &[text("a"), number(1)]);
+        let reply = through.ask(CommandCode::STMT_BULK_EXECUTE, &untyped).await?;
+        assert_eq!(reply.error().map(|error| error.code), Some(INCORRECT_ARGUMENTS));
+    }
     let bodies = [
         (
             SEND_TYPES,
@@ -302,7 +311,7 @@ async fn a_bulk_execution_is_the_managers_byte_for_byte(cluster: &Cluster) -> an
     };
     assert_eq!(rows(&one), rows(&other));
     // MySQL knows no such command
-    ensure!(rows(&one).is_empty() == (cluster.engine() == Engine::Mysql));
+    ensure!(rows(&one).is_empty() != is_mariadb);
     Ok(())
 }
 
