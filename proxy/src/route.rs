@@ -202,7 +202,7 @@ fn reason_of_effect(statement: &StatementFacts) -> Option<Reason> {
             SessionChange::LockTables | SessionChange::UnlockTables => Reason::TablesLocked,
             SessionChange::Execute { .. } | SessionChange::ExecuteImmediate => Reason::UnknownStatement,
             SessionChange::Use(_)
-            | SessionChange::SetNames(_)
+            | SessionChange::SetNames { .. }
             | SessionChange::SetCharacterSet(_)
             | SessionChange::SetVariables(_)
             | SessionChange::SetRole

@@ -41,6 +41,10 @@ pub enum Learned {
 #[derive(Debug, Default)]
 pub struct SessionVariables {
     changed: Vec<Changed>,
+    /// Collation of results, where that is not the default one of `character_set_results`: no variable has it, and only
+    /// `SET NAMES … COLLATE` gives it.
+    results_collation: Option<Box<[u8]>>,
+    results_collation_version: Version,
     version: Version,
     pinned_by: Option<Box<str>>,
 }
@@ -68,6 +72,23 @@ impl SessionVariables {
                 }
                 Learned::Pinned
             }
+        }
+    }
+
+    /// What was learned last of a variable that is replayed.
+    pub fn value(&self, name: &[u8]) -> Option<&[u8]> {
+        let mut changed = self.changed.iter();
+        let known = changed.find(|changed| changed.name.as_bytes() == name);
+        known.map(|changed| &*changed.value)
+    }
+
+    /// Takes in the collation of results; none for the default one of their character set.
+    pub fn results_in(&mut self, collation: Option<&[u8]>) {
+        let collation = collation.filter(|name| Kind::CharacterSet.accepts(name));
+        if self.results_collation.as_deref() != collation {
+            self.results_collation = collation.map(Into::into);
+            self.version = Version(self.version.0 + 1);
+            self.results_collation_version = self.version;
         }
     }
 
@@ -109,13 +130,19 @@ impl SessionVariables {
         if since >= self.version {
             return None;
         }
+        let is_newer = |changed: &Changed| changed.version > since;
+        let collated = self.results_collation_version > since
+            || self.results_collation.is_some() && self.results().is_some_and(is_newer);
+        let names = collated.then(|| self.names()).flatten();
         let mut newer: Vec<&Changed> = self
             .changed
             .iter()
-            .filter(|changed| changed.version > since)
+            .filter(|changed| is_newer(changed) || collated && names::is_set_by_names(changed.name))
+            .filter(|changed| names.is_none() || changed.name != names::RESULTS)
             .collect();
         newer.sort_by_key(|changed| changed.rank);
-        let mut text = Vec::with_capacity(64);
+        let mut text = names.unwrap_or_default();
+        text.reserve(64);
         for changed in newer {
             text.extend_from_slice(if text.is_empty() { b"SET " } else { b", " });
             text.extend_from_slice(changed.name.as_bytes());
@@ -131,6 +158,25 @@ impl SessionVariables {
             }
         }
         Some(text)
+    }
+
+    /// The beginning of a SET that gives results their collation. It also sets what the variables behind it put right
+    /// again: without one of them the default collation must do.
+    fn names(&self) -> Option<Vec<u8>> {
+        let collation = self.results_collation.as_deref()?;
+        let charset = self.results().filter(|results| !results.value.is_empty())?;
+        let set_by_names = self
+            .changed
+            .iter()
+            .filter(|changed| names::is_set_by_names(changed.name));
+        if set_by_names.count() < names::SET_BY_NAMES.len() {
+            return None;
+        }
+        Some([b"SET NAMES '", &*charset.value, b"' COLLATE '", collation, b"'"].concat())
+    }
+
+    fn results(&self) -> Option<&Changed> {
+        self.changed.iter().find(|changed| changed.name == names::RESULTS)
     }
 
     fn set(&mut self, name: &'static str, rank: usize, value: &[u8]) {

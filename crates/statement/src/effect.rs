@@ -101,7 +101,12 @@ pub enum SessionChange {
     /// `USE schema`.
     Use(Box<[u8]>),
     /// `SET NAMES charset [COLLATE collation]`.
-    SetNames(Value),
+    SetNames {
+        /// The character set.
+        charset: Value,
+        /// Whether a collation is named too.
+        collated: bool,
+    },
     /// `SET CHARACTER SET charset`: the connection's character set follows the schema's.
     SetCharacterSet(Value),
     /// `SET a = 1, @b = 2, GLOBAL c = 3`.

@@ -177,7 +177,7 @@ impl StatementFacts {
     pub fn changes_lexing(&self) -> bool {
         match &self.effect {
             Effect::Session(change) => match change {
-                SessionChange::SetNames(_)
+                SessionChange::SetNames { .. }
                 | SessionChange::SetCharacterSet(_)
                 | SessionChange::Execute { .. }
                 | SessionChange::ExecuteImmediate => true,

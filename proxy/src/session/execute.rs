@@ -11,7 +11,7 @@ use wire::command::{self, CommandCode, Execute, STATEMENT_ID_OFFSET};
 use wire::reply::Shape;
 
 use super::kill::is_kill;
-use super::link::Verdict;
+use super::link::{Link, Verdict};
 use super::prepared::{Prepared, brings_types, is_about_parameters, lack_of_types};
 use super::query::{blank_hint, hint};
 use super::run::{Needs, OnManager};
@@ -39,6 +39,7 @@ impl Session {
         let ended = self.on_manager_run(&mut command, Shape::Prepare, None).await;
         let statement = Prepared {
             text: kept,
+            meaning: self.state.meaning,
             hint,
             ..Prepared::on_manager_alone(facts)
         };
@@ -290,12 +291,24 @@ impl Session {
     }
 
     async fn prepare_on_worker(&mut self, node: NodeId, id: u32) -> Option<u32> {
+        let (_, prepared) = self.prepared.find(id)?;
         // one that stays on the manager needs no connection
-        self.prepared.find(id)?.1.text.as_ref()?;
+        prepared.text.as_ref()?;
+        let means_otherwise = prepared.meaning != self.state.meaning;
+        let has_it = |link: &Option<Box<Link>>| {
+            link.as_ref()
+                .is_some_and(|link| link.statements.contains_key(&id))
+        };
+        if means_otherwise && !self.workers.get(node.index()).is_some_and(has_it) {
+            return None;
+        }
         let mut link = self.worker(node).await?;
         if let Some(known) = link.statements.get(&id).copied() {
             self.put_back(link);
             return Some(known);
+        }
+        if means_otherwise {
+            return None;
         }
         // names in the text mean what they mean in the session's current state
         self.synchronise(&mut link).await.ok()?;

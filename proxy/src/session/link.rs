@@ -251,12 +251,31 @@ impl Link {
     pub(super) async fn row(
         &mut self,
         sql: &(impl AsRef<[u8]> + ?Sized),
-    ) -> Result<Option<Vec<Option<Vec<u8>>>>, ConnectError> {
+    ) -> Result<Option<Row>, ConnectError> {
         self.ask(sql).await?;
         self.read_row().await
     }
 
-    async fn read_row(&mut self) -> Result<Option<Vec<Option<Vec<u8>>>>, ConnectError> {
+    /// The same, with the number of its last column's collation, if columns are described.
+    pub(super) async fn described_row(
+        &mut self,
+        sql: &str,
+    ) -> Result<(Option<Row>, Option<u16>), ConnectError> {
+        self.ask(sql).await?;
+        let reply = self.read_reply().await?;
+        Ok((
+            first_row(&reply, self.capabilities),
+            last_collation(&reply, self.capabilities),
+        ))
+    }
+
+    async fn read_row(&mut self) -> Result<Option<Row>, ConnectError> {
+        let reply = self.read_reply().await?;
+        Ok(first_row(&reply, self.capabilities))
+    }
+
+    /// All of a small reply; nothing in the place of an error.
+    async fn read_reply(&mut self) -> Result<Vec<u8>, ConnectError> {
         let mut bytes = Vec::new();
         let mut progress = Progress::new(Shape::Results, self.capabilities);
         let mut verdict = Verdict::new(self.capabilities);
@@ -270,9 +289,9 @@ impl Link {
             )
             .await?;
         if verdict.refused.is_some() {
-            return Ok(None);
+            bytes.clear();
         }
-        Ok(first_row(&bytes, self.capabilities))
+        Ok(bytes)
     }
 
     /// Prepares one of the session's statements here as well; returns this connection's number of it.
@@ -373,8 +392,31 @@ impl Observer for Preparing {
     }
 }
 
+/// A row of text; none is NULL.
+type Row = Vec<Option<Vec<u8>>>;
+
+/// The number of the collation that the last column of a small text result set is sent in.
+fn last_collation(reply: &[u8], capabilities: Capabilities) -> Option<u16> {
+    let mut packets = Packets(reply);
+    let mut r = wire::Reader::new(packets.next()?);
+    let last = r.lenenc("column count").ok()?.checked_sub(1)?;
+    if capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA) && r.u8("metadata follows").ok()? == 0 {
+        return None;
+    }
+    let definition = packets.nth(usize::try_from(last).ok()?)?;
+    let mut r = wire::Reader::new(definition);
+    // catalogue, schema, table, its original, name, its original; MariaDB's extended metadata
+    let texts = 6 + usize::from(capabilities.has(Capabilities::MARIADB_EXTENDED_METADATA));
+    for _ in 0..texts {
+        r.lenenc_bytes(wire::limits::CONTROL_PACKET_BYTES_MAX, "text of a column")
+            .ok()?; // string<lenenc>
+    }
+    r.lenenc("bytes of the fixed part").ok()?; // int<lenenc>
+    r.u16("collation").ok() // int<2>
+}
+
 /// The first row of a small text result set.
-fn first_row(reply: &[u8], capabilities: Capabilities) -> Option<Vec<Option<Vec<u8>>>> {
+fn first_row(reply: &[u8], capabilities: Capabilities) -> Option<Row> {
     let mut packets = Packets(reply);
     let mut r = wire::Reader::new(packets.next()?);
     let columns = r.lenenc("column count").ok()?;
@@ -426,6 +468,24 @@ impl<'a> Iterator for Packets<'a> {
 mod tests {
     use super::*;
     use wire::reply::TextResultSet;
+
+    #[test]
+    fn the_collation_of_the_last_column() {
+        for capabilities in [Capabilities::NONE, Capabilities::DEPRECATE_EOF] {
+            let mut reply = Vec::new();
+            TextResultSet::new(&["v", "w"]).encode(capabilities, StatusFlags::AUTOCOMMIT, &mut reply);
+            assert_eq!(last_collation(&reply, capabilities), Some(45));
+            for end in 0..reply.len() {
+                let cut = reply.get(..end).unwrap();
+                assert!(matches!(last_collation(cut, capabilities), None | Some(45)));
+            }
+        }
+        let bare = b"\x02\0\0\x01\x01\0\x02\0\0\x02\x01x\x07\0\0\x03\xfe\0\0\x02\0\0\0";
+        assert_eq!(
+            last_collation(bare, Capabilities::OPTIONAL_RESULTSET_METADATA),
+            None
+        );
+    }
 
     #[test]
     fn the_first_row_of_a_small_result() {

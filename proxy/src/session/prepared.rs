@@ -10,6 +10,7 @@ use statement::Facts;
 use wire::ServerError;
 use wire::command::{CommandCode, Execute, LAST_PREPARED};
 
+use super::state::Meaning;
 use crate::route::RouteHint;
 
 /// The flag of COM_STMT_EXECUTE that opens a cursor (READ_ONLY). Both servers pass over the two other kinds.
@@ -31,6 +32,9 @@ pub(super) struct Prepared {
     pub(super) facts: Arc<Facts>,
     /// The text, when a worker may have to prepare it too.
     pub(super) text: Option<Box<[u8]>>,
+    /// What the text meant when the manager prepared it: a worker that prepares it when it means something else would
+    /// read other tables, or other literals.
+    pub(super) meaning: Meaning,
     /// What the text's own hint asks for.
     pub(super) hint: Option<RouteHint>,
     pub(super) parameters: u16,
@@ -79,6 +83,7 @@ impl Prepared {
         Self {
             facts,
             text: None,
+            meaning: Meaning::default(),
             hint: None,
             parameters: 0,
             types: None,

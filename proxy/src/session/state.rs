@@ -12,6 +12,21 @@ use crate::route::{Pin, SessionView};
 use crate::session_variables::SessionVariables;
 use crate::transaction::Transaction;
 
+/// What the texts of a session meant at one time: the same number, the same meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Meaning(u32);
+
+/// Variables on which the meaning of a text depends.
+const MEANING: [&[u8]; 7] = [
+    b"sql_mode",
+    b"old_mode",
+    b"character_set_client",
+    b"character_set_connection",
+    b"collation_connection",
+    b"character_set_collations",
+    b"default_collation_for_utf8mb4",
+];
+
 /// One session's state.
 #[derive(Debug, Default)]
 pub(super) struct SessionState {
@@ -29,8 +44,13 @@ pub(super) struct SessionState {
     pub(super) previous: Option<NodeId>,
     /// What the previous statement left, and where.
     pub(super) leavings: Leavings,
+    /// How often has changed what a text means: the schema of its names, how it is read, the character set and
+    /// collation of its literals. A server settles that when it prepares the text.
+    pub(super) meaning: Meaning,
     /// A character set changed, and with it perhaps the collation, of which servers report nothing.
     pub(super) collation_is_stale: bool,
+    /// The same of the collation that results are sent in, of which there is not even a variable.
+    pub(super) results_collation_is_stale: bool,
     /// What the client wants to be told of all this.
     pub(super) trackers: Trackers,
     temporary_tables: bool,
@@ -49,7 +69,11 @@ impl SessionState {
     pub(super) fn learn(&mut self, state: &[u8]) {
         for change in SessionChanges::new(state) {
             match change {
-                Ok(reply::SessionChange::Schema(schema)) => self.schema = schema.to_vec(),
+                Ok(reply::SessionChange::Schema(schema)) if schema != self.schema => {
+                    self.schema = schema.to_vec();
+                    self.texts_mean_otherwise();
+                }
+                Ok(reply::SessionChange::Schema(_)) => {}
                 Ok(reply::SessionChange::Variable { name, value }) => self.variable(name, value),
                 Ok(
                     reply::SessionChange::State(_)
@@ -64,12 +88,22 @@ impl SessionState {
         }
     }
 
+    fn texts_mean_otherwise(&mut self) {
+        self.meaning = Meaning(self.meaning.0.wrapping_add(1));
+    }
+
     fn variable(&mut self, name: &[u8], value: &[u8]) {
+        if MEANING.contains(&name) && self.variables.value(name) != Some(value) {
+            self.texts_mean_otherwise();
+        }
         match name {
             b"sql_mode" => self.reads_as(self.mode.with_sql_mode(value)),
             b"character_set_client" => self.reads_as(self.mode.with_charset(value)),
             b"character_set_connection" => self.collation_is_stale = true,
             b"collation_connection" => self.collation_is_stale = false,
+            // NULL: they are sent as they are
+            b"character_set_results" if value.is_empty() => self.results_collation(None),
+            b"character_set_results" => self.results_collation_is_stale = true,
             // a routine's doing: nobody else can while ours are in place
             b"session_track_schema" | b"session_track_system_variables" => self.trackers.doubt(),
             _ => {}
@@ -115,13 +149,22 @@ impl SessionState {
             SessionChange::SetRole => self.pinned = Some(Pin::ActiveRole),
             SessionChange::Handler => self.pinned = Some(Pin::OpenHandler),
             // the collation of SET NAMES … COLLATE is not reported by any server
-            SessionChange::SetNames(_) | SessionChange::SetCharacterSet(_) => self.collation_is_stale = true,
+            SessionChange::SetNames { collated: true, .. } => {
+                self.collation_is_stale = true;
+                self.results_collation_is_stale = true;
+                self.texts_mean_otherwise();
+            }
+            SessionChange::SetNames { collated: false, .. } | SessionChange::SetCharacterSet(_) => {
+                self.collation_is_stale = true;
+                self.results_collation(None);
+            }
             SessionChange::SetVariables(assignments) => {
                 for assignment in assignments
                     .iter()
                     .filter(|assignment| assignment.scope == VariableScope::Session)
                 {
                     self.variables.assigned(&assignment.name);
+                    self.trackers.assigned(&assignment.name, &assignment.value);
                 }
             }
             SessionChange::Execute { .. } | SessionChange::ExecuteImmediate => self.unseen(),
@@ -164,6 +207,12 @@ impl SessionState {
     pub(super) fn collation(&mut self, collation: &[u8]) {
         self.variables.learn(b"collation_connection", collation);
         self.collation_is_stale = false;
+    }
+
+    /// The collation that results are sent in; none for the default one of their character set.
+    pub(super) fn results_collation(&mut self, collation: Option<&[u8]>) {
+        self.variables.results_in(collation);
+        self.results_collation_is_stale = false;
     }
 
     /// What routing needs to know.

@@ -15,7 +15,8 @@
 //! While ours are in place, the state block of each OK packet is sorted: what the client asked for stays as the
 //! server sent it, what the gatekeeper needs goes into an entry of its own, the rest goes.
 
-use statement::{Assignment, Effect, Facts, SessionChange, StatementFacts, VariableScope};
+use statement::{Assignment, Effect, Facts, SessionChange, StatementFacts, Value, VariableScope};
+use wire::StatusFlags;
 use wire::reply::{self, SessionChanges, StateEntry};
 
 use crate::session_variables::SessionVariables;
@@ -59,6 +60,11 @@ pub(super) struct Values {
     pub(super) schema: bool,
     /// `session_track_system_variables`; none for NULL.
     pub(super) variables: Option<Box<[u8]>>,
+    /// Whether `session_track_state_change` is on. It and the next stay the client's own: what they add is never in our
+    /// way.
+    pub(super) state: bool,
+    /// Whether `session_track_transaction_info` is on.
+    pub(super) transactions: bool,
 }
 
 /// One session's trackers.
@@ -71,19 +77,23 @@ pub(super) struct Trackers {
     text_statements: Vec<(Box<[u8]>, Afterwards)>,
 }
 
-/// Asks for the two variables. In bytes, and with a limit of its own: neither `character_set_results` nor
+/// Asks for them. In bytes, and with a limit of its own: neither `character_set_results` nor
 /// `sql_select_limit` changes the answer.
 pub(super) const VALUES: &str = "SELECT CAST(@@SESSION.session_track_schema AS BINARY), \
-     CAST(@@SESSION.session_track_system_variables AS BINARY) LIMIT 1";
+     CAST(@@SESSION.session_track_system_variables AS BINARY), \
+     CAST(@@SESSION.session_track_state_change AS BINARY), \
+     CAST(@@SESSION.session_track_transaction_info AS BINARY) LIMIT 1";
 
 impl Values {
     /// From the row of [`VALUES`].
     pub(super) fn of_row(row: Vec<Option<Vec<u8>>>) -> Option<Self> {
-        let [schema, variables] = <[_; 2]>::try_from(row).ok()?;
-        let schema = schema?;
+        let [schema, variables, state, transaction] = <[_; 4]>::try_from(row).ok()?;
+        let is_on = |value: &[u8]| value != b"0" && !value.eq_ignore_ascii_case(b"OFF");
         Some(Self {
-            schema: schema == b"1" || schema.eq_ignore_ascii_case(b"ON"),
+            schema: is_on(&schema?),
             variables: variables.map(Vec::into_boxed_slice),
+            state: is_on(&state?),
+            transactions: is_on(&transaction?),
         })
     }
 
@@ -111,6 +121,8 @@ impl Values {
         Self {
             schema: true,
             variables: Some(list.into()),
+            state: self.state,
+            transactions: self.transactions,
         }
     }
 
@@ -170,6 +182,24 @@ impl Trackers {
         self.client = values;
     }
 
+    /// The client has set one of the two that stay its own.
+    pub(super) fn assigned(&mut self, name: &[u8], value: &Value) {
+        let is_on = match value {
+            Value::Text(value) | Value::Number(value) | Value::Word(value) => {
+                let off: [&[u8]; 3] = [b"OFF", b"0", b"FALSE"];
+                !off.iter().any(|off| off.eq_ignore_ascii_case(value))
+            }
+            // the servers' own default
+            Value::Default => false,
+            Value::Expression => true,
+        };
+        match name {
+            b"session_track_state_change" => self.client.state = is_on,
+            b"session_track_transaction_info" => self.client.transactions = is_on,
+            _ => {}
+        }
+    }
+
     /// Something ran that may have changed the values in place.
     pub(super) fn doubt(&mut self) {
         if self.held == Held::Ours {
@@ -179,6 +209,7 @@ impl Trackers {
 
     /// A routine may have changed the values that were in place: what is not ours any more is the client's wish.
     pub(super) fn compare(&mut self, found: Values, is_mariadb: bool) -> bool {
+        (self.client.state, self.client.transactions) = (found.state, found.transactions);
         let ours = self.client.ours(is_mariadb);
         if found == ours {
             return false;
@@ -261,6 +292,23 @@ impl Trackers {
         }
         hide(state, &mut sorted);
         Some(sorted)
+    }
+
+    /// The flags of an EOF packet for the client. MariaDB alone sets SESSION_STATE_CHANGED there; while ours are in
+    /// place, it does so for every commit (`last_gtid`) and for every variable.
+    #[inline]
+    pub(super) fn shown_in_eof(&self, status: StatusFlags) -> StatusFlags {
+        let is_the_clients = || {
+            self.held == Held::Clients
+                || self.client.state
+                || self.client.transactions
+                || self.client.shown(b"last_gtid").is_some()
+        };
+        if status.has(StatusFlags::SESSION_STATE_CHANGED) && !is_the_clients() {
+            status.without(StatusFlags::SESSION_STATE_CHANGED)
+        } else {
+            status
+        }
     }
 
     fn shows_all(&self, state: &[u8]) -> bool {
@@ -395,6 +443,7 @@ mod tests {
             client: Values {
                 schema,
                 variables: variables.map(|list| list.as_bytes().into()),
+                ..Values::default()
             },
             ..Trackers::default()
         }
@@ -535,8 +584,28 @@ mod tests {
         let found = Values {
             schema: false,
             variables: Some(b"time_zone"[..].into()),
+            state: true,
+            transactions: false,
         };
         assert!(trackers.compare(found.clone(), true));
         assert_eq!(trackers.client, found);
+    }
+
+    #[test]
+    fn the_flag_of_an_eof_packet_is_for_who_would_get_it_of_one_server() {
+        let flags = StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED;
+        let shown = |trackers: &Trackers| trackers.shown_in_eof(flags) == flags;
+        assert!(!shown(&trackers(true, Some("autocommit,time_zone"))));
+        assert!(!shown(&trackers(true, None)));
+        assert!(shown(&trackers(false, Some("time_zone, Last_Gtid"))));
+        assert!(shown(&trackers(false, Some("*"))));
+        let mut more = trackers(false, None);
+        more.assigned(
+            b"session_track_transaction_info",
+            &Value::Word(b"STATE"[..].into()),
+        );
+        assert!(shown(&more), "what a transaction does is told");
+        more.assigned(b"session_track_transaction_info", &Value::Text(b"off"[..].into()));
+        assert!(!shown(&more));
     }
 }

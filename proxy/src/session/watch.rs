@@ -41,12 +41,10 @@ impl Observer for ManagerWatch<'_> {
             Control::Eof(status) => {
                 self.state.status(status);
                 self.warnings = eof_warnings(packet);
-                if let Some(count) = self.counts_instead.filter(|count| *count != self.warnings) {
-                    let mut packet = packet.to_vec();
-                    if let Some(place) = packet.get_mut(PACKET_HEADER_BYTES + 1..PACKET_HEADER_BYTES + 3) {
-                        place.copy_from_slice(&count.to_le_bytes());
-                    }
-                    return Edit::Replace(packet);
+                let warnings = self.counts_instead.unwrap_or(self.warnings);
+                let shown = self.state.trackers.shown_in_eof(status);
+                if warnings != self.warnings || shown != status {
+                    return Edit::Replace(eof_with(packet, warnings, shown));
                 }
             }
             Control::Err(code) => self.error = Some(code),
@@ -174,10 +172,7 @@ impl<'a> WorkerWatch<'a> {
                 OkPacket { status, ..ok }.encode(self.capabilities, sequence, &mut edited);
             }
             Control::Eof(status) => {
-                edited.extend_from_slice(packet);
-                if let Some(place) = edited.get_mut(PACKET_HEADER_BYTES + 3..PACKET_HEADER_BYTES + 5) {
-                    place.copy_from_slice(&own(status).0.to_le_bytes());
-                }
+                edited = eof_with(packet, eof_warnings(packet), own(status));
             }
             Control::Err(_)
             | Control::LocalInfile
@@ -200,6 +195,17 @@ impl<'a> WorkerWatch<'a> {
 fn eof_warnings(packet: &[u8]) -> u16 {
     let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
     EofPacket::decode(payload).map_or(0, |eof| eof.warnings)
+}
+
+/// An EOF packet with another count and other flags.
+fn eof_with(packet: &[u8], warnings: u16, status: StatusFlags) -> Vec<u8> {
+    let mut edited = packet.to_vec();
+    let fields = edited.get_mut(PACKET_HEADER_BYTES + 1..);
+    if let Some([a, b, c, d, ..]) = fields {
+        [*a, *b] = warnings.to_le_bytes();
+        [*c, *d] = status.0.to_le_bytes();
+    }
+    edited
 }
 
 /// The statement was stopped on purpose (KILL QUERY, a time limit): to run it again would undo that.
@@ -228,6 +234,32 @@ mod tests {
         let mut watch = WorkerWatch::new(&delivered, Capabilities::NONE, StatusFlags::AUTOCOMMIT);
         assert!(matches!(watch.control(Control::ColumnCount(1), &[]), Edit::Pass));
         assert!(matches!(watch.control(Control::Err(1146), &[]), Edit::Pass));
+    }
+
+    #[test]
+    fn an_eof_packet_of_the_manager_has_the_warnings_of_the_previous_statement() {
+        let mut state = SessionState::default();
+        let mut watch = ManagerWatch::new(&mut state, Capabilities::NONE);
+        watch.counts_instead = Some(0x0304);
+        let packet = [5, 0, 0, 1, 0xfe, 1, 0, 2, 0];
+        let edit = watch.control(Control::Eof(StatusFlags::AUTOCOMMIT), &packet);
+        assert!(matches!(edit, Edit::Replace(edited) if edited == [5, 0, 0, 1, 0xfe, 4, 3, 2, 0]));
+        watch.counts_instead = None;
+        let edit = watch.control(Control::Eof(StatusFlags::AUTOCOMMIT), &packet);
+        assert!(matches!(edit, Edit::Pass));
+    }
+
+    #[test]
+    fn an_eof_packet_tells_of_changes_only_who_asked_for_them() {
+        let mut state = SessionState::default();
+        let flags = StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED;
+        let packet = [5, 0, 0, 1, 0xfe, 0, 0, 2, 0x40];
+        let mut watch = ManagerWatch::new(&mut state, Capabilities::NONE);
+        let edit = watch.control(Control::Eof(flags), &packet);
+        assert!(matches!(edit, Edit::Replace(edited) if edited == [5, 0, 0, 1, 0xfe, 0, 0, 2, 0]));
+        state.trackers.held = super::super::trackers::Held::Clients;
+        let mut watch = ManagerWatch::new(&mut state, Capabilities::NONE);
+        assert!(matches!(watch.control(Control::Eof(flags), &packet), Edit::Pass));
     }
 
     #[test]

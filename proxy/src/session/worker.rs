@@ -20,8 +20,9 @@ use crate::cluster::{Cluster, Exclusion, Health, NodeId};
 use crate::metrics::ErrorKind;
 use crate::session_registry::Reading;
 
-/// In bytes, and with a limit of its own: neither `character_set_results` nor `sql_select_limit` changes the answer.
-const READ_COLLATION: &str = "SELECT CAST(@@SESSION.collation_connection AS BINARY) LIMIT 1";
+/// In bytes, and with a limit of its own: neither `character_set_results` nor `sql_select_limit` changes the answer. The
+/// text behind it is described with the collation of results.
+const READ_COLLATION: &str = "SELECT CAST(@@SESSION.collation_connection AS BINARY), '' LIMIT 1";
 
 /// How often a read that waits for a worker looks at what the monitor says of it.
 const HUNG_CHECK_INTERVAL: Duration = Duration::from_millis(250);
@@ -223,8 +224,8 @@ impl Session {
             encode_init_db(&self.state.schema, out);
             commands += 1;
         }
-        if self.state.collation_is_stale {
-            Box::pin(self.read_collation()).await;
+        if self.state.collation_is_stale || self.state.results_collation_is_stale {
+            Box::pin(self.read_collations()).await;
         }
         if let Some(set) = self.state.variables.render_set(link.variables_version) {
             encode_query(&set, link.capabilities, out);
@@ -263,17 +264,41 @@ impl Session {
         Ok(())
     }
 
-    /// Asks the manager for the session's collation: no server reports it when SET NAMES changes it.
-    async fn read_collation(&mut self) {
-        let value = tokio::select! {
+    /// Asks the manager for the session's collations: no server reports them when SET NAMES changes them.
+    async fn read_collations(&mut self) {
+        let asks_for_results = self.state.results_collation_is_stale;
+        let asked = async {
+            let (row, number) = self.manager.described_row(READ_COLLATION).await?;
+            let results = match number.filter(|_| asks_for_results) {
+                Some(number) => self.manager.value(&name_of_collation(number)).await?,
+                None => None,
+            };
+            Ok::<_, ConnectError>((row, results))
+        };
+        let asked = tokio::select! {
             biased;
-            value = self.manager.value(READ_COLLATION) => value,
+            asked = asked => asked,
             () = self.client.closed() => return,
         };
-        if let Ok(Some(collation)) = value {
+        let Ok((row, results)) = asked else { return };
+        if let Some(Some(collation)) = row.and_then(|row| row.into_iter().next()) {
             self.state.collation(&collation);
         }
+        if asks_for_results {
+            self.state.results_collation(results.as_deref());
+        }
     }
+}
+
+/// Asks for a collation's name. One of MariaDB's newer ones has its number only beside its character set.
+fn name_of_collation(number: u16) -> String {
+    const BESIDE_CHARACTER_SET_FROM: u16 = 2048;
+    let (name, table) = if number < BESIDE_CHARACTER_SET_FROM {
+        ("COLLATION_NAME", "COLLATIONS")
+    } else {
+        ("FULL_COLLATION_NAME", "COLLATION_CHARACTER_SET_APPLICABILITY")
+    };
+    format!("SELECT CAST({name} AS BINARY) FROM information_schema.{table} WHERE ID = {number} LIMIT 1")
 }
 
 /// Resolves once the monitor says that the node does not answer, while nothing of a reply was delivered: the

@@ -29,6 +29,22 @@ pub(super) enum Fate {
     Pinning,
 }
 
+/// The character set of results.
+pub(super) const RESULTS: &str = "character_set_results";
+
+/// What `SET NAMES` sets.
+pub(super) const SET_BY_NAMES: [&str; 4] = [
+    "character_set_client",
+    "character_set_connection",
+    RESULTS,
+    "collation_connection",
+];
+
+/// Whether `SET NAMES` sets the variable.
+pub(super) fn is_set_by_names(name: &str) -> bool {
+    SET_BY_NAMES.contains(&name)
+}
+
 /// In the order in which they are set: `character_set_connection` also sets `collation_connection`.
 const REPLAYED: &[(&str, Kind)] = &[
     ("character_set_client", Kind::CharacterSet),

@@ -54,6 +54,54 @@ fn the_collation_comes_after_the_character_sets() {
 }
 
 #[test]
+fn the_collation_of_results_is_given_by_names_and_the_rest_put_right_behind_it() {
+    let mut variables = learned(&[
+        ("character_set_client", "utf8mb4"),
+        ("character_set_connection", "utf8mb4"),
+        ("character_set_results", "latin1"),
+        ("collation_connection", "utf8mb4_bin"),
+        ("time_zone", "SYSTEM"),
+    ]);
+    let before = variables.version();
+    variables.results_in(Some(b"latin1_german2_ci"));
+    let collated = variables.version();
+    assert_eq!(
+        rendered(&variables, before),
+        "SET NAMES 'latin1' COLLATE 'latin1_german2_ci', character_set_client = 'utf8mb4', \
+         character_set_connection = 'utf8mb4', collation_connection = 'utf8mb4_bin'"
+    );
+    variables.results_in(Some(b"latin1_german2_ci"));
+    assert_eq!(variables.version(), collated, "the same is no change");
+    variables.learn(b"collation_connection", b"utf8mb4_general_ci");
+    assert_eq!(
+        rendered(&variables, collated),
+        "SET collation_connection = 'utf8mb4_general_ci'"
+    );
+    let before = variables.version();
+    variables.results_in(None);
+    assert_eq!(
+        rendered(&variables, before),
+        "SET character_set_client = 'utf8mb4', character_set_connection = 'utf8mb4', \
+         character_set_results = 'latin1', collation_connection = 'utf8mb4_general_ci'"
+    );
+}
+
+#[test]
+fn results_that_are_not_converted_have_no_collation_of_their_own() {
+    let mut variables = learned(&[("character_set_results", "")]);
+    variables.results_in(Some(b"latin1_german2_ci"));
+    assert_eq!(
+        rendered(&variables, Version::default()),
+        "SET character_set_results = NULL"
+    );
+    variables.results_in(Some(b"it's"));
+    assert_eq!(
+        rendered(&variables, Version::default()),
+        "SET character_set_results = NULL"
+    );
+}
+
+#[test]
 fn a_connection_gets_only_what_is_newer_than_itself() {
     let mut variables = learned(&[("time_zone", "SYSTEM"), ("sql_notes", "OFF")]);
     let worker = variables.version();

@@ -15,7 +15,19 @@ macro_rules! subjects {
 }
 
 subjects!(
-    charsets, commands, connectors, infile, large, multi, pipelines, shapes, texts, types, variables, writes
+    charsets,
+    commands,
+    connectors,
+    diagnostics,
+    infile,
+    large,
+    multi,
+    pipelines,
+    shapes,
+    texts,
+    types,
+    variables,
+    writes
 );
 
 #[test]

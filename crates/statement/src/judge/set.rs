@@ -56,7 +56,8 @@ fn is_assignment(tokens: Tokens<'_>, at: usize) -> bool {
 fn names(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFacts) {
     let collated = tokens.is(3, "COLLATE") && tokens.len() == 5;
     if tokens.len() == 3 || collated {
-        facts.effect = Effect::Session(SessionChange::SetNames(value(judge, tokens.range(2, 3))));
+        let charset = value(judge, tokens.range(2, 3));
+        facts.effect = Effect::Session(SessionChange::SetNames { charset, collated });
     }
 }
 

@@ -53,10 +53,16 @@ fn a_set_tells_each_variable_its_scope_and_its_value() {
 
 #[test]
 fn character_sets_are_named() {
-    assert_eq!(
-        effect("SET NAMES 'gbk' COLLATE gbk_bin"),
-        Effect::Session(SessionChange::SetNames(text("gbk")))
-    );
+    for (sql, collated) in [
+        ("SET NAMES 'gbk' COLLATE gbk_bin", true),
+        ("SET NAMES 'gbk'", false),
+    ] {
+        let charset = text("gbk");
+        assert_eq!(
+            effect(sql),
+            Effect::Session(SessionChange::SetNames { charset, collated })
+        );
+    }
     assert_eq!(
         effect("SET CHARACTER SET latin1"),
         Effect::Session(SessionChange::SetCharacterSet(Value::Word(b"latin1"[..].into())))
