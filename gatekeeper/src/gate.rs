@@ -157,12 +157,8 @@ fn to_clients(servers: Capabilities, ours: Capabilities) -> Capabilities {
 }
 
 /// Capabilities between the proxy and us, of which the client's side has its own or none.
-const ENDS_HERE: Capabilities = Capabilities(
-    Capabilities::SSL.0
-        | Capabilities::COMPRESS.0
-        | Capabilities::ZSTD_COMPRESSION.0
-        | Capabilities::MULTI_FACTOR_AUTHENTICATION.0,
-);
+const ENDS_HERE: Capabilities =
+    Capabilities(Capabilities::SSL.0 | Capabilities::COMPRESS.0 | Capabilities::ZSTD_COMPRESSION.0);
 
 /// What the login needs.
 const ALWAYS_HERE: Capabilities = Capabilities(

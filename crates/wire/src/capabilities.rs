@@ -137,6 +137,15 @@ impl Capabilities {
             | Self::SESSION_TRACK.0,
     );
 
+    /// Flags by which a client says what it does or could do itself. Servers offer them and go on as without: a second
+    /// factor is asked of accounts that have one.
+    pub const CLIENTS_OWN_FLAGS: Capabilities = Capabilities(
+        Self::IGNORE_SIGPIPE.0
+            | Self::MULTI_FACTOR_AUTHENTICATION.0
+            | Self::SSL_VERIFY_SERVER_CERT.0
+            | Self::REMEMBER_OPTIONS.0,
+    );
+
     /// Whether all flags of `other` are set.
     #[inline]
     pub const fn has(self, other: Capabilities) -> bool {

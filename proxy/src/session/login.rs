@@ -26,7 +26,9 @@ use crate::metrics::AuthFailure;
 use crate::session_registry::Registered;
 
 /// What is offered on the hop of what the nodes can do. MARIADB_CACHE_METADATA is not among it (decision 0021).
-const OFFERED: Capabilities = Capabilities(Capabilities::BOOKKEEPING_FLAGS.0 | Capabilities::ROW_FLAGS.0);
+const OFFERED: Capabilities = Capabilities(
+    Capabilities::BOOKKEEPING_FLAGS.0 | Capabilities::ROW_FLAGS.0 | Capabilities::CLIENTS_OWN_FLAGS.0,
+);
 
 /// Logs one connection in. Whoever fails has been told why, and is counted.
 pub(super) async fn login(

@@ -163,12 +163,17 @@ fn header(text: &str, start: &mut Start) -> anyhow::Result<()> {
                 name => Schema::Named(name.to_owned()),
             }
         }
-        "user" => start.user = Some(value.to_owned()),
-        "password" => start.password = Some(value.to_owned()),
+        "user" => start.user = Some(quoted(value)),
+        "password" => start.password = Some(quoted(value)),
         "collation" => start.collation = value.parse()?,
         other => bail!("no header {other}"),
     }
     Ok(())
+}
+
+/// `''` is nothing.
+fn quoted(value: &str) -> String {
+    value.trim_matches('\'').to_owned()
 }
 
 fn note(text: &str, step: &mut Step) -> anyhow::Result<()> {
@@ -370,11 +375,11 @@ fn execute(text: &str) -> anyhow::Result<Request> {
 /// `USER [password=…] [schema=…] [collation=N]`
 fn change_user(text: &str) -> anyhow::Result<Request> {
     let mut words = text.split_whitespace();
-    let user = words.next().context("change-user USER")?.to_owned();
+    let user = quoted(words.next().context("change-user USER")?);
     let (mut password, mut schema, mut collation) = (None, String::new(), u16::from(COLLATION));
     for word in words {
         match word.split_once('=') {
-            Some(("password", value)) => password = Some(value.to_owned()),
+            Some(("password", value)) => password = Some(quoted(value)),
             Some(("schema", value)) => value.clone_into(&mut schema),
             Some(("collation", value)) => collation = value.parse()?,
             _ => bail!("no option {word}"),

@@ -257,10 +257,13 @@ impl Progress {
         };
         let control = self.decode(payload)?;
         self.sequence = header.sequence;
+        let before = self.state;
         self.state = self.after(control);
-        if let Control::Eof(status) = control {
-            self.out_parameters = status.has(StatusFlags::PS_OUT_PARAMS);
-        }
+        // MariaDB repeats the flag behind the rows; nothing but the procedure's OK follows them
+        self.out_parameters = match control {
+            Control::Eof(status) => before == State::ColumnsEnd && status.has(StatusFlags::PS_OUT_PARAMS),
+            _ => false,
+        };
         Ok(Piece::Packet(bytes, control))
     }
 

@@ -152,18 +152,21 @@ fn a_cursor_ends_the_reply_after_its_columns() {
 
 #[test]
 fn the_ok_behind_out_parameters_belongs_to_the_reply() {
-    // as MySQL 9.7 sends it: only the first of the two EOF packets says that more follows
-    let mut reply = Vec::new();
-    frame::encode(&[1], 1, &mut reply);
-    frame::encode(b"\x03def column", 2, &mut reply);
-    frame::encode(&[0xfe, 0, 0, 0x0a, 0x10], 3, &mut reply);
-    frame::encode(&[0, 0, 7, 0, 0, 0], 4, &mut reply);
-    frame::encode(&[0xfe, 0, 0, 2, 0], 5, &mut reply);
-    OkPacket::plain(StatusFlags::AUTOCOMMIT).encode(OLD, 6, &mut reply);
-    let mut progress = Progress::new(Shape::Results, OLD);
-    let (_, consumed) = walk(&mut progress, &reply, 100);
-    assert!(progress.is_done());
-    assert_eq!(consumed, reply.len());
+    // in MySQL 9.7 only the first of the two EOF packets says that more follows, in MariaDB 10.11 both do
+    for behind_rows in [[2, 0], [0x0a, 0x10]] {
+        let [low, high] = behind_rows;
+        let mut reply = Vec::new();
+        frame::encode(&[1], 1, &mut reply);
+        frame::encode(b"\x03def column", 2, &mut reply);
+        frame::encode(&[0xfe, 0, 0, 0x0a, 0x10], 3, &mut reply);
+        frame::encode(&[0, 0, 7, 0, 0, 0], 4, &mut reply);
+        frame::encode(&[0xfe, 0, 0, low, high], 5, &mut reply);
+        OkPacket::plain(StatusFlags::AUTOCOMMIT).encode(OLD, 6, &mut reply);
+        let mut progress = Progress::new(Shape::Results, OLD);
+        let (_, consumed) = walk(&mut progress, &reply, 100);
+        assert!(progress.is_done(), "{behind_rows:?}");
+        assert_eq!(consumed, reply.len());
+    }
 }
 
 /// Replies of MySQL 9.7 to a client that does without metadata, for both ways to end columns and rows.
