@@ -60,6 +60,8 @@ pub struct SessionView {
     pub cursor: bool,
     /// Parameters of the statement have been sent ahead (COM_STMT_SEND_LONG_DATA).
     pub long_data: bool,
+    /// The worker that the strategy's choice gives way to, as long as it is healthy: it knows more of the statement.
+    pub worker: Option<NodeId>,
     /// Flags that shape rows; a node that has fewer cannot serve this session.
     pub capabilities: Capabilities,
     /// What the statement itself asks of the proxy.
@@ -132,6 +134,7 @@ impl SessionView {
             previous_target: None,
             cursor: false,
             long_data: false,
+            worker: None,
             capabilities,
             hint: None,
         }
@@ -260,6 +263,10 @@ fn choose(session: &SessionView, cluster: &ClusterView, strategy: Strategy, draw
     };
     let Some(worker) = worker else {
         return (cluster.manager(), Reason::NoHealthyWorker);
+    };
+    let worker = match session.worker {
+        Some(known) if worker != cluster.manager() && cluster.healthy_workers().contains(&known) => known,
+        _ => worker,
     };
     if worker != cluster.manager() && !cluster.can_serve(worker, session.capabilities) {
         return (cluster.manager(), Reason::WorkerLacksCapability);

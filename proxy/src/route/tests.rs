@@ -301,3 +301,34 @@ fn no_hint_sends_a_write_to_a_worker() {
         MANAGER
     );
 }
+
+#[test]
+fn a_statement_stays_on_its_worker_while_that_is_healthy() {
+    let session = SessionView {
+        worker: Some(NodeId(1)),
+        ..session()
+    };
+    let target = |nodes: &[&str], strategy| routed(READ, &session, &a_view(nodes), strategy).target;
+    assert_eq!(
+        routed(
+            READ,
+            &self::session(),
+            &a_view(&["manager", "worker1", "worker2"]),
+            Strategy::Random
+        )
+        .target,
+        NodeId(2)
+    );
+    assert_eq!(
+        target(&["manager", "worker1", "worker2"], Strategy::Random),
+        NodeId(1)
+    );
+    assert_eq!(
+        target(&["manager", "worker1 lagging", "worker2"], Strategy::Random),
+        NodeId(2)
+    );
+    assert_eq!(
+        target(&["manager", "worker1", "worker2"], Strategy::Direct),
+        MANAGER
+    );
+}

@@ -100,6 +100,7 @@ impl Session {
             hint: prepared.hint,
             cursor: false,
             long_data: true,
+            worker: None,
         };
         let (mut types_before, mut copy, mut front) = (None, false, None);
         if prepared.text.is_some() {

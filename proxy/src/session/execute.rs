@@ -6,15 +6,16 @@ use peer::inbox::Command;
 use peer::proof::KillReach;
 use peer::relay::{Moved, RelayError};
 use statement::Facts;
-use wire::ServerError;
 use wire::command::{self, CommandCode, Execute, STATEMENT_ID_OFFSET};
 use wire::reply::Shape;
+use wire::{Capabilities, ServerError};
 
 use super::kill::is_kill;
 use super::link::{Link, Verdict};
 use super::prepared::{Prepared, brings_types, is_about_parameters, lack_of_types};
 use super::query::{blank_hint, hint};
 use super::run::{Needs, OnManager};
+use super::state::Execution;
 use super::{Flow, Session};
 use crate::cluster::{NodeId, Role};
 
@@ -55,11 +56,12 @@ impl Session {
         match ended.prepared {
             Some(prepared) => {
                 let id = prepared.statement_id;
-                let parameters = prepared.parameters;
+                let (parameters, columns) = (prepared.parameters, prepared.columns);
                 self.prepared.insert(
                     id,
                     Prepared {
                         parameters,
+                        columns,
                         ..statement
                     },
                 );
@@ -105,6 +107,16 @@ impl Session {
             hint: prepared.hint,
             cursor: false,
             long_data: prepared.long_data,
+            worker: None,
+        };
+        // what is no read may have several results, and without descriptions nobody knows their columns
+        let is_followed =
+            prepared.text.is_some() && !self.capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA);
+        let execution = Execution {
+            // MySQL does not tell those of an EXPLAIN, which are always the same
+            columns: Some(prepared.columns).filter(|columns| is_followed && *columns > 0),
+            found: None,
+            is_of_another_time: prepared.meaning != self.state.meaning,
         };
         if is_kill(&facts) {
             if let Ok(execute) = Execute::decode(command.payload(), prepared.parameters, self.capabilities) {
@@ -131,6 +143,7 @@ impl Session {
             let execution = prepared.execution(&execute);
             (needs.cursor, copy) = (execution.cursor, execution.copy);
             types_before = execution.types_before;
+            needs.worker = prepared.worker.filter(|_| prepared.types_vary);
             if execute.types.is_none()
                 && let Some(remembered) = prepared.types.as_deref()
             {
@@ -149,6 +162,7 @@ impl Session {
             }
         }
         self.state.error = None;
+        self.state.execution = execution;
         let flow = self.execute_routed(command, id, &facts, needs).await;
         self.executed(id, types_before, brings_types);
         flow
@@ -158,9 +172,17 @@ impl Session {
     pub(super) fn executed(&mut self, id: u32, types_before: Option<Option<Box<[u8]>>>, brings_types: bool) {
         let on_manager = self.state.previous == Some(self.manager.node);
         let error = self.state.error;
+        let execution = std::mem::take(&mut self.state.execution);
+        let ran_on = self.state.previous;
         let Some((_, prepared)) = self.prepared.find(id) else {
             return;
         };
+        if !on_manager {
+            prepared.worker = ran_on;
+        }
+        if let (Some(_), Some(found), None) = (execution.columns, execution.found, error) {
+            prepared.columns = found;
+        }
         if on_manager && prepared.began_with_cursor.is_none() {
             prepared.began_with_cursor = Some(prepared.cursor);
         }
@@ -258,6 +280,7 @@ impl Session {
             hint: prepared.hint,
             cursor: prepared.cursor,
             long_data: prepared.long_data,
+            worker: None,
         };
         let facts = Arc::clone(&prepared.facts);
         let mut route = self.route(&facts, needs);

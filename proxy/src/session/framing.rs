@@ -111,7 +111,7 @@ impl Session {
     /// gets its reply when that is known, for the gatekeeper must know it before the next statement comes.
     pub(super) async fn run_reporting(&mut self, command: &Command, facts: &Facts) -> OnManager {
         let mut reply = Vec::new();
-        let mut watch = ManagerWatch::new(&mut self.state, self.capabilities);
+        let mut watch = ManagerWatch::new(&mut self.state, self.capabilities, self.manager.is_mariadb);
         let mut progress = Progress::new(Shape::Results, self.capabilities);
         let link: &mut Link = &mut self.manager;
         let relayed = async {

@@ -214,7 +214,7 @@ impl Session {
         command: &Command,
         facts: &Facts,
     ) -> Result<(Vec<u8>, Option<u16>), Flow> {
-        let mut watch = ManagerWatch::new(&mut self.state, self.capabilities);
+        let mut watch = ManagerWatch::new(&mut self.state, self.capabilities, self.manager.is_mariadb);
         let mut progress = Progress::new(Shape::Verdict, self.capabilities);
         let (mut reply, mut moved) = (Vec::new(), Moved::default());
         let link = &mut self.manager;

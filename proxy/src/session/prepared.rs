@@ -11,6 +11,7 @@ use wire::ServerError;
 use wire::command::{CommandCode, Execute, LAST_PREPARED};
 
 use super::state::Meaning;
+use crate::cluster::NodeId;
 use crate::route::RouteHint;
 
 /// The flag of COM_STMT_EXECUTE that opens a cursor (READ_ONLY). Both servers pass over the two other kinds.
@@ -38,6 +39,13 @@ pub(super) struct Prepared {
     /// What the text's own hint asks for.
     pub(super) hint: Option<RouteHint>,
     pub(super) parameters: u16,
+    /// Columns of its result as the client knows them: of its preparation, or of an execution that has said otherwise.
+    pub(super) columns: u16,
+    /// The worker that executed it last. From the first execution with other types on, it stays there: a server describes
+    /// a parameter in a result by the types that it was told before.
+    pub(super) worker: Option<NodeId>,
+    /// Executions have brought different types.
+    pub(super) types_vary: bool,
     /// Types of the parameters as the client sent them last; only of statements that a worker may execute.
     pub(super) types: Option<Box<[u8]>>,
     /// Parts of parameters wait on the manager's connection.
@@ -71,6 +79,7 @@ impl Prepared {
         let others = execute
             .own_types
             .filter(|types| self.types.as_deref() != Some(*types));
+        self.types_vary |= others.is_some() && self.types.is_some();
         Execution {
             cursor: opens || closes,
             copy: self.began_with_cursor == Some(true) && !opens && !self.long_data,
@@ -86,6 +95,9 @@ impl Prepared {
             meaning: Meaning::default(),
             hint: None,
             parameters: 0,
+            columns: 0,
+            worker: None,
+            types_vary: false,
             types: None,
             long_data: false,
             cursor: false,

@@ -19,7 +19,7 @@ impl Session {
         }
         drop(command);
         let mut progress = Progress::new(code.reply_shape(), self.capabilities);
-        let mut watch = ManagerWatch::new(&mut self.state, self.capabilities);
+        let mut watch = ManagerWatch::new(&mut self.state, self.capabilities, self.manager.is_mariadb);
         let ended = tokio::select! {
             biased;
             ended = self.manager.outbox.relay(

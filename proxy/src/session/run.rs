@@ -19,7 +19,7 @@ use super::trackers::{self, Afterwards};
 use super::watch::ManagerWatch;
 use super::worker::OnWorker;
 use super::{Flow, Session, leavings};
-use crate::cluster::Role;
+use crate::cluster::{NodeId, Role};
 use crate::metrics::ErrorKind;
 use crate::route::{self, Reason, Route, RouteHint, SessionView};
 
@@ -29,6 +29,8 @@ pub(super) struct Needs {
     pub(super) hint: Option<RouteHint>,
     pub(super) cursor: bool,
     pub(super) long_data: bool,
+    /// The worker that it should go to.
+    pub(super) worker: Option<NodeId>,
 }
 
 /// How a command on the manager ended.
@@ -57,6 +59,7 @@ impl Session {
             hint: needs.hint,
             cursor: needs.cursor,
             long_data: needs.long_data,
+            worker: needs.worker,
             previous_target: self.state.leavings.owner(facts),
             ..self.state.view(self.capabilities)
         };
@@ -213,7 +216,7 @@ impl Session {
         let counts_instead = (!self.manager.is_mariadb() && leavings::keeps_leavings(asked.code))
             .then(|| self.state.leavings.warnings_elsewhere(self.manager.node))
             .flatten();
-        let mut watch = ManagerWatch::new(&mut self.state, self.capabilities);
+        let mut watch = ManagerWatch::new(&mut self.state, self.capabilities, self.manager.is_mariadb);
         watch.counts_instead = counts_instead;
         let mut progress = Progress::new(shape, self.capabilities).with_cursor(asked.cursor);
         let ends = Ends {

@@ -27,6 +27,34 @@ const MEANING: [&[u8]; 7] = [
     b"default_collation_for_utf8mb4",
 ];
 
+/// A prepared statement that is executed, as its client knows it.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Execution {
+    /// Columns of its result; none where nobody follows them.
+    pub(super) columns: Option<u16>,
+    /// Columns of the reply, as soon as it has told.
+    pub(super) found: Option<u16>,
+    /// It may be of another schema than the current one, so that the server changes to that and back again.
+    pub(super) is_of_another_time: bool,
+}
+
+impl Execution {
+    /// A reply begins to tell of its columns.
+    pub(super) fn finds(&mut self, columns: u64) {
+        self.found = u16::try_from(columns).ok();
+    }
+
+    /// The flags of its reply. A server sets METADATA_CHANGED once, when its own preparation had another number of
+    /// columns; each node has prepared at another time, and none of them when the client did.
+    pub(super) fn shown(&self, status: StatusFlags) -> StatusFlags {
+        match (self.columns, self.found) {
+            (Some(known), Some(found)) if known != found => status | StatusFlags::METADATA_CHANGED,
+            (Some(_), Some(_)) => status.without(StatusFlags::METADATA_CHANGED),
+            _ => status,
+        }
+    }
+}
+
 /// One session's state.
 #[derive(Debug, Default)]
 pub(super) struct SessionState {
@@ -40,6 +68,8 @@ pub(super) struct SessionState {
     pub(super) status: StatusFlags,
     /// Error that ended the manager's last reply.
     pub(super) error: Option<u16>,
+    /// The prepared statement that is executed now.
+    pub(super) execution: Execution,
     /// Where the last statement ran.
     pub(super) previous: Option<NodeId>,
     /// What the previous statement left, and where.

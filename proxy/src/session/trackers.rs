@@ -294,12 +294,14 @@ impl Trackers {
         Some(sorted)
     }
 
-    /// The flags of an EOF packet for the client. MariaDB alone sets SESSION_STATE_CHANGED there; while ours are in
-    /// place, it does so for every commit (`last_gtid`) and for every variable.
+    /// The flags, for the client, of a packet without a state block: an EOF, or an OK about a variable that the server does
+    /// not report. MariaDB alone sets SESSION_STATE_CHANGED there, for plugins' variables in the OK and for all in the EOF;
+    /// while ours are in place, for every commit too (`last_gtid`). `schema_changes`: the schema may change meanwhile.
     #[inline]
-    pub(super) fn shown_in_eof(&self, status: StatusFlags) -> StatusFlags {
+    pub(super) fn shown_without_state(&self, status: StatusFlags, schema_changes: bool) -> StatusFlags {
         let is_the_clients = || {
-            self.held == Held::Clients
+            schema_changes && self.client.schema
+                || self.held == Held::Clients
                 || self.client.state
                 || self.client.transactions
                 || self.client.shown(b"last_gtid").is_some()
@@ -594,11 +596,13 @@ mod tests {
     #[test]
     fn the_flag_of_an_eof_packet_is_for_who_would_get_it_of_one_server() {
         let flags = StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED;
-        let shown = |trackers: &Trackers| trackers.shown_in_eof(flags) == flags;
+        let shown = |trackers: &Trackers| trackers.shown_without_state(flags, false) == flags;
         assert!(!shown(&trackers(true, Some("autocommit,time_zone"))));
         assert!(!shown(&trackers(true, None)));
         assert!(shown(&trackers(false, Some("time_zone, Last_Gtid"))));
         assert!(shown(&trackers(false, Some("*"))));
+        assert_eq!(trackers(true, None).shown_without_state(flags, true), flags);
+        assert_ne!(trackers(false, None).shown_without_state(flags, true), flags);
         let mut more = trackers(false, None);
         more.assigned(
             b"session_track_transaction_info",

@@ -9,13 +9,14 @@ use wire::reply::{Control, EofPacket, OkPacket, PrepareOk};
 use wire::{Capabilities, StatusFlags};
 
 use super::leavings::Ended;
-use super::state::SessionState;
+use super::state::{Execution, SessionState};
 
 /// Watches a reply of the manager.
 #[derive(Debug)]
 pub(super) struct ManagerWatch<'a> {
     pub(super) state: &'a mut SessionState,
     pub(super) capabilities: Capabilities,
+    is_mariadb: bool,
     pub(super) prepared: Option<PrepareOk>,
     pub(super) error: Option<u16>,
     /// Warnings that the reply counts.
@@ -42,14 +43,19 @@ impl Observer for ManagerWatch<'_> {
                 self.state.status(status);
                 self.warnings = eof_warnings(packet);
                 let warnings = self.counts_instead.unwrap_or(self.warnings);
-                let shown = self.state.trackers.shown_in_eof(status);
+                let execution = self.state.execution;
+                let shown = self
+                    .state
+                    .trackers
+                    .shown_without_state(execution.shown(status), execution.is_of_another_time);
                 if warnings != self.warnings || shown != status {
                     return Edit::Replace(eof_with(packet, warnings, shown));
                 }
             }
             Control::Err(code) => self.error = Some(code),
             Control::Prepared(prepared) => self.prepared = Some(prepared),
-            Control::LocalInfile | Control::ColumnCount(_) | Control::Report => {}
+            Control::ColumnCount(columns) => self.state.execution.finds(columns),
+            Control::LocalInfile | Control::Report => {}
         }
         Edit::Pass
     }
@@ -57,10 +63,11 @@ impl Observer for ManagerWatch<'_> {
 
 impl<'a> ManagerWatch<'a> {
     /// Of a reply that begins.
-    pub(super) fn new(state: &'a mut SessionState, capabilities: Capabilities) -> Self {
+    pub(super) fn new(state: &'a mut SessionState, capabilities: Capabilities, is_mariadb: bool) -> Self {
         Self {
             state,
             capabilities,
+            is_mariadb,
             prepared: None,
             error: None,
             warnings: 0,
@@ -74,7 +81,12 @@ impl<'a> ManagerWatch<'a> {
             .then(|| self.state.trackers.sort(ok.state))
             .flatten();
         let warnings = self.counts_instead.unwrap_or(ok.warnings);
-        if sorted.is_none() && warnings == ok.warnings {
+        let mut status = self.state.execution.shown(ok.status);
+        // MySQL says so to everybody who chains a transaction
+        if ok.state.is_empty() && self.is_mariadb {
+            status = self.state.trackers.shown_without_state(status, false);
+        }
+        if sorted.is_none() && warnings == ok.warnings && status == ok.status {
             return Edit::Pass;
         }
         let state = sorted.as_deref().unwrap_or(ok.state);
@@ -83,6 +95,7 @@ impl<'a> ManagerWatch<'a> {
         OkPacket {
             state,
             warnings,
+            status,
             ..*ok
         }
         .encode(self.capabilities, sequence, &mut packet);
@@ -103,6 +116,8 @@ pub(super) struct WorkerWatch<'a> {
     pub(super) refusal: Option<u16>,
     /// What the reply leaves.
     pub(super) ended: Ended,
+    /// The prepared statement that is executed.
+    pub(super) execution: Execution,
     capabilities: Capabilities,
     /// The session's transaction flags, when they are not those of a connection at rest: a worker knows of no
     /// transaction.
@@ -123,7 +138,8 @@ impl Observer for WorkerWatch<'_> {
             }
             Control::Eof(_) => self.ended.warnings = eof_warnings(packet),
             Control::Err(_) => self.ended.failed = true,
-            Control::LocalInfile | Control::ColumnCount(_) | Control::Prepared(_) | Control::Report => {}
+            Control::ColumnCount(columns) => self.execution.finds(columns),
+            Control::LocalInfile | Control::Prepared(_) | Control::Report => {}
         }
         if let Control::Err(code) = control
             && !self.delivered.load(Ordering::Relaxed)
@@ -137,9 +153,11 @@ impl Observer for WorkerWatch<'_> {
             return Edit::Withhold;
         }
         self.delivered.store(true, Ordering::Relaxed);
-        match self.transaction {
-            Some(flags) => self.with_flags(control, packet, flags),
-            None => Edit::Pass,
+        match control {
+            Control::Ok(status) | Control::Eof(status) if self.shown(status) != status => {
+                self.with_flags(control, packet)
+            }
+            _ => Edit::Pass,
         }
     }
 }
@@ -149,6 +167,7 @@ impl<'a> WorkerWatch<'a> {
     pub(super) fn new(delivered: &'a AtomicBool, capabilities: Capabilities, session: StatusFlags) -> Self {
         let flags = StatusFlags(session.0 & TRANSACTION_FLAGS.0);
         Self {
+            execution: Execution::default(),
             transaction: (flags != StatusFlags::AUTOCOMMIT).then_some(flags),
             delivered,
             refusal: None,
@@ -157,9 +176,16 @@ impl<'a> WorkerWatch<'a> {
         }
     }
 
-    /// The packet with the session's own transaction flags.
-    fn with_flags(&self, control: Control, packet: &[u8], flags: StatusFlags) -> Edit {
-        let own = |status: StatusFlags| StatusFlags(status.0 & !TRANSACTION_FLAGS.0 | flags.0);
+    /// The session's own transaction flags in the place of the worker's, and what the statement's client knows of it.
+    fn shown(&self, status: StatusFlags) -> StatusFlags {
+        let status = self.execution.shown(status);
+        self.transaction.map_or(status, |flags| {
+            StatusFlags(status.0 & !TRANSACTION_FLAGS.0 | flags.0)
+        })
+    }
+
+    /// The packet with these flags.
+    fn with_flags(&self, control: Control, packet: &[u8]) -> Edit {
         let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
         let mut edited = Vec::new();
         match control {
@@ -168,11 +194,11 @@ impl<'a> WorkerWatch<'a> {
                     return Edit::Pass;
                 };
                 let sequence = Header::peek(packet).map_or(1, |header| header.sequence);
-                let status = own(status);
+                let status = self.shown(status);
                 OkPacket { status, ..ok }.encode(self.capabilities, sequence, &mut edited);
             }
             Control::Eof(status) => {
-                edited = eof_with(packet, eof_warnings(packet), own(status));
+                edited = eof_with(packet, eof_warnings(packet), self.shown(status));
             }
             Control::Err(_)
             | Control::LocalInfile
@@ -239,7 +265,7 @@ mod tests {
     #[test]
     fn an_eof_packet_of_the_manager_has_the_warnings_of_the_previous_statement() {
         let mut state = SessionState::default();
-        let mut watch = ManagerWatch::new(&mut state, Capabilities::NONE);
+        let mut watch = ManagerWatch::new(&mut state, Capabilities::NONE, true);
         watch.counts_instead = Some(0x0304);
         let packet = [5, 0, 0, 1, 0xfe, 1, 0, 2, 0];
         let edit = watch.control(Control::Eof(StatusFlags::AUTOCOMMIT), &packet);
@@ -250,15 +276,45 @@ mod tests {
     }
 
     #[test]
+    fn an_ok_packet_without_a_state_block_tells_of_no_change() {
+        let mut state = SessionState::default();
+        let flags = StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED;
+        let packet = [9, 0, 0, 1, 0, 0, 0, 2, 0x40, 0, 0, 0, 0];
+        let mut watch = ManagerWatch::new(&mut state, Capabilities::SESSION_TRACK, true);
+        let edit = watch.control(Control::Ok(flags), &packet);
+        assert!(matches!(edit, Edit::Replace(edited) if edited == [7, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0]));
+    }
+
+    #[test]
+    fn a_change_of_columns_is_told_once_wherever_the_statement_runs() {
+        let delivered = AtomicBool::new(false);
+        let packet = [5, 0, 0, 1, 0xfe, 0, 0, 2, 0];
+        let told = [5, 0, 0, 1, 0xfe, 0, 0, 2, 4];
+        let (plain, changed) = (
+            StatusFlags::AUTOCOMMIT,
+            StatusFlags::AUTOCOMMIT | StatusFlags::METADATA_CHANGED,
+        );
+        let mut watch = WorkerWatch::new(&delivered, Capabilities::NONE, StatusFlags::AUTOCOMMIT);
+        watch.execution.columns = Some(1);
+        watch.control(Control::ColumnCount(2), &[]);
+        let edit = watch.control(Control::Eof(plain), &packet);
+        assert!(matches!(edit, Edit::Replace(edited) if edited == told));
+        watch.execution.columns = Some(2);
+        let edit = watch.control(Control::Eof(changed), &told);
+        assert!(matches!(edit, Edit::Replace(edited) if edited == packet));
+        assert!(matches!(watch.control(Control::Eof(plain), &packet), Edit::Pass));
+    }
+
+    #[test]
     fn an_eof_packet_tells_of_changes_only_who_asked_for_them() {
         let mut state = SessionState::default();
         let flags = StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED;
         let packet = [5, 0, 0, 1, 0xfe, 0, 0, 2, 0x40];
-        let mut watch = ManagerWatch::new(&mut state, Capabilities::NONE);
+        let mut watch = ManagerWatch::new(&mut state, Capabilities::NONE, true);
         let edit = watch.control(Control::Eof(flags), &packet);
         assert!(matches!(edit, Edit::Replace(edited) if edited == [5, 0, 0, 1, 0xfe, 0, 0, 2, 0]));
         state.trackers.held = super::super::trackers::Held::Clients;
-        let mut watch = ManagerWatch::new(&mut state, Capabilities::NONE);
+        let mut watch = ManagerWatch::new(&mut state, Capabilities::NONE, true);
         assert!(matches!(watch.control(Control::Eof(flags), &packet), Edit::Pass));
     }
 

@@ -80,6 +80,7 @@ impl Session {
         let delivered = AtomicBool::new(false);
         let mut moved = Moved::default();
         let mut watch = WorkerWatch::new(&delivered, self.capabilities, self.state.status);
+        watch.execution = self.state.execution;
         let mut progress = Progress::new(shape, self.capabilities);
         let client = Some(&mut self.client);
         let relayed = tokio::select! {
@@ -88,6 +89,7 @@ impl Session {
             () = hung(&self.host.cluster, node, &delivered) => Err(RelayError::From(io::ErrorKind::TimedOut.into())),
         };
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
+        self.state.execution.found = watch.execution.found;
         match relayed {
             Ok(Ended::Done) => {
                 let ended = watch.ended;

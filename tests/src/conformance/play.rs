@@ -137,6 +137,9 @@ impl Stage<'_> {
             }
             Action::WaitFor(text) => {
                 let text = self.bytes(text, step.connection)?;
+                for connection in self.connections.iter_mut().flatten() {
+                    connection.flush().await?;
+                }
                 lane.wait_for(&String::from_utf8_lossy(&text)).await?;
                 return Ok(Reply::default());
             }
