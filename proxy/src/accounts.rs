@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use daemon::config_file::Secret;
 
+use crate::consistency::Consistency;
+
 /// A database account.
 #[derive(Debug, Clone)]
 pub struct Account {
@@ -14,6 +16,8 @@ pub struct Account {
     pub name: String,
     /// Its password; empty when it has none.
     pub password: Secret,
+    /// The user's own consistency, when it is not that of all.
+    pub consistency: Option<Consistency>,
 }
 
 /// All accounts by the name of their gatekeeper user.
@@ -54,6 +58,7 @@ mod tests {
         let account = Account {
             name: "app_rw".to_owned(),
             password: Secret::new("word"),
+            consistency: None,
         };
         assert!(accounts.insert("app".to_owned(), account).is_none());
         assert_eq!(accounts.of(b"app").unwrap().name, "app_rw");

@@ -6,16 +6,19 @@
 //!   latency (one task per node) ── echo and COM_PING ───────────┤   (mutex, never       (arc_swap,
 //!                                                               │    held across        one load per
 //!   nearest (one task) ── evaluates strategy `ping` ────────────┘    an await)           statement)
+//!
+//!   sampler (one task per node) ── where it stands in the manager's history ──▶ Positions, when a session asks
 //! ```
 //!
 //! Each task has its own control connection, so that a node that hangs delays only what is said
-//! about that node. A node has at most two of them, and for a moment a third (see `greeting`).
+//! about that node. A node has at most three of them, and for a moment a fourth (see `greeting`).
 
 mod control;
 mod greeting;
 pub mod health;
 mod latency;
 pub mod node;
+pub mod position;
 mod replication;
 pub mod view;
 mod watch;
@@ -31,6 +34,7 @@ use tracing::info;
 
 pub use health::{Exclusion, Health};
 pub use node::{Address, NODES_MAX, Node, NodeFacts, NodeId, NodeTls, Role, Tls};
+pub use position::{Positions, Sample};
 pub use view::{ClusterView, Latency, NodeView};
 
 use crate::config;
@@ -45,6 +49,7 @@ pub struct Cluster {
     view: ArcSwap<ClusterView>,
     state: Mutex<State>,
     recheck: Vec<Notify>,
+    positions: Vec<Positions>,
     metrics: Vec<NodeMetrics>,
 }
 
@@ -70,6 +75,7 @@ impl Cluster {
         Arc::new(Self {
             view: ArcSwap::from_pointee(ClusterView::new(nodes.clone(), manager, None)),
             recheck: nodes.iter().map(|_| Notify::new()).collect(),
+            positions: nodes.iter().map(|_| Positions::new()).collect(),
             state: Mutex::new(State {
                 nodes,
                 manager,
@@ -83,6 +89,12 @@ impl Cluster {
     #[inline]
     pub fn view(&self) -> Guard<Arc<ClusterView>> {
         self.view.load()
+    }
+
+    /// What is known of a node's position; none for an id of another cluster.
+    #[inline]
+    pub fn positions(&self, id: NodeId) -> Option<&Positions> {
+        self.positions.get(id.index())
     }
 
     /// Why clients cannot be served, if they cannot: the manager must answer and its greeting be known.
@@ -119,6 +131,8 @@ impl Cluster {
         for (id, node) in nodes {
             let watch = watch::Watch::new(Arc::clone(self), id, Arc::clone(&node), monitor);
             tasks.spawn(watch.run(stopped.clone()));
+            let sampler = position::Sampler::new(Arc::clone(self), id, Arc::clone(&node), monitor);
+            tasks.spawn(sampler.run(stopped.clone()));
             let latency = latency::Latencies::new(Arc::clone(self), id, node, monitor);
             tasks.spawn(latency.run(stopped.clone()));
         }

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 use crate::accounts::Accounts;
 use crate::cluster::Node;
+use crate::consistency::Consistency;
 use crate::strategy::Strategy;
 
 /// A configuration that can be run.
@@ -32,6 +33,10 @@ pub struct Config {
     pub http: SocketAddr,
     /// The strategy of a session that has not chosen one.
     pub strategy: Strategy,
+    /// How old the reads of a user may be who has no consistency of its own.
+    pub consistency: Consistency,
+    /// Longest time that a read waits for its worker to catch up.
+    pub consistency_wait: Duration,
     /// How the nodes are watched.
     pub monitor: Monitor,
     /// The cluster in the order of its ids; exactly one manager.

@@ -5,6 +5,8 @@
 //! session         one client's conversation, relayed        (asks route, obeys it)
 //! route           where a statement runs, and why           pure
 //! strategy        direct, random, ping                      pure
+//! position        a place in the manager's history          pure
+//! consistency     how old a read may be                     pure
 //! transaction     is one open?                              pure
 //! session_variables  what a worker must be told             pure
 //! cluster         the nodes, watched in the background
@@ -16,9 +18,11 @@
 pub mod accounts;
 pub mod cluster;
 pub mod config;
+pub mod consistency;
 pub mod facts;
 pub mod host;
 pub mod metrics;
+pub mod position;
 pub mod route;
 pub mod serve;
 pub mod session;

@@ -22,6 +22,10 @@ pub struct Metrics {
     pub client_sent_bytes: Counter,
     /// Reads that the manager answered in a worker's place.
     pub retried_reads: Counter,
+    /// Reads that waited for their worker to catch up.
+    pub consistency_waits: Counter,
+    /// Of these, those that waited in vain.
+    pub consistency_timeouts: Counter,
     connections: Gauge,
     statements: Vec<PerReason>,
     server_connections: Vec<Gauge>,
@@ -129,6 +133,8 @@ impl Metrics {
             client_received_bytes: counter!("proxy_client_received_bytes_total"),
             client_sent_bytes: counter!("proxy_client_sent_bytes_total"),
             retried_reads: counter!("proxy_retried_reads_total"),
+            consistency_waits: counter!("proxy_consistency_waits_total"),
+            consistency_timeouts: counter!("proxy_consistency_timeouts_total"),
             statements: nodes.iter().map(statements).collect(),
             server_connections: nodes.iter().map(connections).collect(),
             durations: [Role::Manager, Role::Worker]
@@ -299,5 +305,13 @@ fn describe() {
     describe_counter!(
         "proxy_retried_reads_total",
         "Reads that a worker refused and the manager answered"
+    );
+    describe_counter!(
+        "proxy_consistency_waits_total",
+        "Reads in front of which their worker had to catch up"
+    );
+    describe_counter!(
+        "proxy_consistency_timeouts_total",
+        "Reads for which their worker did not catch up in time: the manager answered"
     );
 }

@@ -8,6 +8,8 @@
 //! each worker from the first read that was routed there.
 
 mod begun;
+mod causality;
+mod consistent;
 mod execute;
 mod framing;
 mod kill;
@@ -43,6 +45,7 @@ use self::proxy_statement::LastRoute;
 use self::state::SessionState;
 use self::trackers::Held;
 use crate::accounts::Account;
+use crate::consistency::Consistency;
 use crate::host::Host;
 use crate::metrics::ErrorKind;
 use crate::session_registry::Registered;
@@ -88,6 +91,7 @@ struct Session {
     state: SessionState,
     prepared: PreparedStatements,
     strategy: Strategy,
+    consistency: Consistency,
     last_route: Option<LastRoute>,
 }
 

@@ -223,6 +223,8 @@ pub enum ProxyCommand {
     },
     /// `PROXY SHOW ROUTE`.
     ShowRoute,
+    /// `PROXY SHOW TOKEN`.
+    ShowToken,
     /// `PROXY EXPLAIN statement`: what the statement would do.
     Explain(Arc<Facts>),
     /// Begins with `PROXY` and is none of these.

@@ -119,6 +119,7 @@ pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
         user: user.clone(),
         name: user.clone(),
         password_file: Some(password_file.clone()),
+        consistency: None,
     };
     Config {
         shards: None,

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::accounts::{Account, Accounts};
 use crate::cluster::{Address, NODES_MAX, Node, Tls};
+use crate::consistency::{Consistency, UnknownConsistency};
 use crate::strategy::{Strategy, UnknownStrategy};
 
 /// Longest name of a node or user, in bytes: it travels in packets, labels and logs.
@@ -36,6 +37,8 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     let gatekeeper = check.gatekeeper(&raw.gatekeeper, listen.tcp);
     let http = check.socket_address("http.address", &raw.http.address);
     let strategy = check.parsed("routing.strategy", &raw.routing.strategy);
+    let consistency = check.consistency("routing.consistency", &raw.routing.consistency);
+    let consistency_wait = check.wait("routing.consistency-wait-ms", raw.routing.consistency_wait_ms, 1);
     let monitor = check.monitor(&raw.monitor, &raw.routing);
     let limits = check.limits(&raw.limits);
     let shards = raw.shards.map(|shards| {
@@ -45,18 +48,22 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     let nodes = check.nodes(raw.nodes);
     let accounts = check.accounts(raw.accounts);
 
-    match (http, strategy, monitor) {
-        (Some(http), Some(strategy), Some(monitor)) if check.problems.is_empty() => Ok(Config {
-            shards,
-            listen,
-            gatekeeper,
-            http,
-            strategy,
-            monitor,
-            nodes,
-            accounts: Arc::new(accounts),
-            limits,
-        }),
+    match (http, strategy, consistency, monitor) {
+        (Some(http), Some(strategy), Some(consistency), Some(monitor)) if check.problems.is_empty() => {
+            Ok(Config {
+                shards,
+                listen,
+                gatekeeper,
+                http,
+                strategy,
+                consistency,
+                consistency_wait,
+                monitor,
+                nodes,
+                accounts: Arc::new(accounts),
+                limits,
+            })
+        }
         _ => Err(check.problems),
     }
 }
@@ -285,6 +292,10 @@ impl Check<'_> {
                 None => Some(Secret::new("")),
                 Some(path) => self.secret(&format!("{place}.password-file"), path),
             };
+            let consistency = account
+                .consistency
+                .as_ref()
+                .and_then(|text| self.consistency(&format!("{place}.consistency"), text));
             let Some(password) = password else { continue };
             if accounts
                 .insert(
@@ -292,6 +303,7 @@ impl Check<'_> {
                     Account {
                         name: account.name,
                         password,
+                        consistency,
                     },
                 )
                 .is_some()
@@ -321,6 +333,14 @@ impl Check<'_> {
             self.problem(place, format!("`{text}` is not IP:PORT"));
         }
         address
+    }
+
+    fn consistency(&mut self, place: &str, text: &str) -> Option<Consistency> {
+        self.problems.take(
+            place,
+            text.parse()
+                .map_err(|error: UnknownConsistency| format!("`{text}`: {error}")),
+        )
     }
 
     fn parsed(&mut self, place: &str, text: &str) -> Option<Strategy> {

@@ -92,6 +92,12 @@ pub struct Routing {
     pub strategy: String,
     /// A worker that lags further behind serves no reads. Replication reports whole seconds.
     pub lag_max_ms: u64,
+    /// `session` (a session never reads anything older than what it has written or read), `global` (than what anybody
+    /// was told), `eventual` (a worker's answer is as old as the worker is). Not `eventual`: all nodes need GTIDs.
+    pub consistency: String,
+    /// Longest time that a read waits for its worker to catch up; then the manager answers. Shorter than what
+    /// people notice, longer than replication needs on a good day.
+    pub consistency_wait_ms: u64,
 }
 
 /// `[monitor]`.
@@ -234,6 +240,9 @@ pub struct Account {
     /// File with its password; without one the account has none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_file: Option<PathBuf>,
+    /// The user's own consistency, in the place of that of `[routing]`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consistency: Option<String>,
 }
 
 impl Default for Http {
@@ -249,6 +258,8 @@ impl Default for Routing {
         Self {
             strategy: "random".to_owned(),
             lag_max_ms: 10_000,
+            consistency: "session".to_owned(),
+            consistency_wait_ms: 50,
         }
     }
 }

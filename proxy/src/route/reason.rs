@@ -96,6 +96,12 @@ reasons! {
     WorkerFailed = "worker-failed",
     /// A worker refused the read, and nothing of it had been delivered.
     RetriedOnManager = "retried-on-manager",
+    /// The chosen worker may be behind what the session has read; the worker that showed it is asked again.
+    StaysForConsistency = "stays-for-consistency",
+    /// The chosen worker lacks what the session has written or read.
+    NotCaughtUp = "not-caught-up",
+    /// Where the session stands in the manager's history could not be found out.
+    PositionUnknown = "position-unknown",
     /// The prepared statement exists on the manager alone.
     PreparedOnManager = "prepared-on-manager",
     /// A command that is no statement.

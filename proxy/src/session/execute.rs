@@ -197,6 +197,9 @@ impl Session {
 
     async fn execute_routed(&mut self, mut command: Command, id: u32, facts: &Facts, needs: Needs) -> Flow {
         let mut route = self.route(facts, needs);
+        if self.may_read_back(&route) {
+            route = Box::pin(self.consistent(route)).await;
+        }
         if route.role == Role::Worker {
             let reading = self.registered.begin_reading(route.target);
             match Box::pin(self.prepare_on_worker(route.target, id)).await {

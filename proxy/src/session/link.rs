@@ -269,7 +269,7 @@ impl Link {
         ))
     }
 
-    async fn read_row(&mut self) -> Result<Option<Row>, ConnectError> {
+    pub(super) async fn read_row(&mut self) -> Result<Option<Row>, ConnectError> {
         let reply = self.read_reply().await?;
         Ok(first_row(&reply, self.capabilities))
     }

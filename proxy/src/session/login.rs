@@ -129,6 +129,11 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         state.trackers.learn(ready.client);
         trackers::hide(&ready.state, &mut block);
     }
+    let mark = host
+        .cluster
+        .positions(link.node)
+        .map_or(0, crate::cluster::Positions::mark);
+    state.causality = super::causality::Causality::begun(link.node, mark);
     let tracked = status | StatusFlags::SESSION_STATE_CHANGED;
     let client = pending.succeed(tracked, &block).await.ok()?;
     let nodes = host.config.nodes.len();
@@ -137,6 +142,7 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         client,
         inbox: Inbox::default(),
         capabilities: link.capabilities,
+        consistency: account.consistency.unwrap_or(host.config.consistency),
         account,
         kill_reach: identity.kill,
         registered,

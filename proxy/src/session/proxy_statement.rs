@@ -5,6 +5,7 @@ use std::sync::Arc;
 use wire::reply::TextResultSet;
 
 use crate::cluster::{Node, NodeId, Role};
+use crate::position::Position;
 use crate::route::{Reason, Route};
 use crate::strategy::Strategy;
 
@@ -43,5 +44,12 @@ pub(super) fn explain(node: &str, route: &Route) -> TextResultSet {
     ])
 }
 
+/// The answer to `PROXY SHOW TOKEN`.
+pub(super) fn show_token(token: &Position) -> TextResultSet {
+    TextResultSet::new(&["token"]).row(vec![Some(token.to_string())])
+}
+
 /// What a client may say after `PROXY`.
-pub(super) const USAGE: &str = "PROXY knows: PROXY SET strategy = 'direct' | 'random' | 'ping', PROXY SHOW ROUTE, PROXY EXPLAIN <statement>";
+pub(super) const USAGE: &str = "PROXY knows: PROXY SET strategy = 'direct' | 'random' | 'ping', \
+     PROXY SET consistency = 'eventual' | 'session' | 'global', PROXY SHOW TOKEN, PROXY SET token = '<token>', \
+     PROXY SHOW ROUTE, PROXY EXPLAIN <statement>";

@@ -1,5 +1,7 @@
 //! COM_QUERY: facts, route, run.
 
+use std::sync::Arc;
+
 use peer::inbox::Command;
 use statement::{Effect, Facts, ProxyCommand, Scan};
 use wire::ServerError;
@@ -9,8 +11,10 @@ use wire::reply::Shape;
 use super::kill::is_kill;
 use super::run::Needs;
 use super::{Flow, Session, proxy_statement};
+use crate::consistency::UnknownConsistency;
+use crate::position::Position;
 use crate::route::RouteHint;
-use crate::strategy::Strategy;
+use crate::strategy::UnknownStrategy;
 
 impl Session {
     /// Runs a text where it belongs.
@@ -34,7 +38,11 @@ impl Session {
             ..Needs::default()
         };
         blank_hint(&mut command, start, &scan);
-        let route = self.route(&facts, needs);
+        let mut route = self.route(&facts, needs);
+        if self.may_read_back(&route) {
+            // seldom, and large: not a part of every session's own future
+            route = Box::pin(self.consistent(route)).await;
+        }
         self.run(&mut command, Shape::Results, &facts, route).await
     }
 
@@ -43,6 +51,10 @@ impl Session {
         let set = match command {
             ProxyCommand::Set { name, value } => return self.proxy_set(name, value).await,
             ProxyCommand::ShowRoute => proxy_statement::show_route(self.last_route, &self.host.config.nodes),
+            ProxyCommand::ShowToken => match Box::pin(self.token()).await {
+                Some(token) => proxy_statement::show_token(&token),
+                None => return self.refuse(&no_position()).await,
+            },
             ProxyCommand::Explain(facts) => self.explain(facts),
             ProxyCommand::Unrecognised => {
                 return self
@@ -56,24 +68,25 @@ impl Session {
     }
 
     async fn proxy_set(&mut self, name: &[u8], value: &[u8]) -> Flow {
-        if !name.eq_ignore_ascii_case(b"strategy") {
-            return self
-                .refuse(&ServerError::new(1193, b"HY000", proxy_statement::USAGE))
-                .await;
-        }
-        match std::str::from_utf8(value)
-            .ok()
-            .and_then(|value| value.parse::<Strategy>().ok())
-        {
-            Some(strategy) => {
-                self.strategy = strategy;
-                self.answer_ok().await
-            }
-            None => {
-                let message =
-                    "Variable 'strategy' can't be set to that value: it is one of direct, random, ping";
-                self.refuse(&ServerError::new(1231, b"42000", message)).await
-            }
+        // what is no UTF-8 is no value of any of these
+        let value = str::from_utf8(value).unwrap_or("\u{fffd}");
+        let set = match name {
+            b"strategy" => value
+                .parse()
+                .map(|strategy| self.strategy = strategy)
+                .map_err(|error: UnknownStrategy| wrong_value("strategy", &error)),
+            b"consistency" => value
+                .parse()
+                .map(|consistency| self.consistency = consistency)
+                .map_err(|error: UnknownConsistency| wrong_value("consistency", &error)),
+            b"token" => Position::parse(value, self.manager.is_mariadb)
+                .map(|token| self.state.causality.join(&Arc::new(token)))
+                .map_err(|error| wrong_value("token", &error)),
+            _ => Err(ServerError::new(1193, b"HY000", proxy_statement::USAGE)),
+        };
+        match set {
+            Ok(()) => self.answer_ok().await,
+            Err(error) => self.refuse(&error).await,
         }
     }
 
@@ -83,6 +96,18 @@ impl Session {
         let node = view.node(route.target).map_or("", |view| &*view.node.name);
         proxy_statement::explain(node, &route)
     }
+}
+
+/// Where the session stands cannot be told.
+fn no_position() -> ServerError {
+    let message = "the manager does not tell where the session stands: it cannot be asked, or keeps no GTIDs \
+        (gtid_mode=ON; on MariaDB the binary log)";
+    ServerError::new(1105, b"HY000", message)
+}
+
+fn wrong_value(name: &str, error: &impl std::fmt::Display) -> ServerError {
+    let message = format!("Variable '{name}' can't be set to that value: {error}");
+    ServerError::new(1231, b"42000", message)
 }
 
 /// What a text's own hint asks for; what is not understood asks for nothing.

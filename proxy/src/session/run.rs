@@ -99,6 +99,7 @@ impl Session {
                 OnWorker::Answered(ended) => {
                     let is_mariadb = self.manager.is_mariadb;
                     self.state.previous = Some(route.target);
+                    self.state.causality.answered(route.target, self.mark());
                     self.state
                         .leavings
                         .left_by(route.target, facts, ended, is_mariadb);
@@ -242,6 +243,8 @@ impl Session {
         }
         let (node, is_mariadb) = (self.manager.node, self.manager.is_mariadb);
         self.state.previous = Some(node);
+        let mark = self.mark();
+        self.state.causality.manager_answered(facts, node, mark);
         match facts {
             Some(facts) => self.state.leavings.left_by(node, facts, ended, is_mariadb),
             // COM_STMT_PREPARE is left to who knows its facts

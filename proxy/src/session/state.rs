@@ -5,6 +5,7 @@ use statement::{Cause, Effect, Facts, LexMode, SessionChange, VariableScope};
 use wire::reply::{self, SessionChanges};
 use wire::{Capabilities, StatusFlags};
 
+use super::causality::Causality;
 use super::leavings::Leavings;
 use super::trackers::Trackers;
 use crate::cluster::NodeId;
@@ -81,6 +82,8 @@ pub(super) struct SessionState {
     pub(super) collation_is_stale: bool,
     /// The same of the collation that results are sent in, of which there is not even a variable.
     pub(super) results_collation_is_stale: bool,
+    /// What the session has seen, and where that stands in the manager's history.
+    pub(super) causality: Causality,
     /// What the client wants to be told of all this.
     pub(super) trackers: Trackers,
     temporary_tables: bool,
@@ -134,6 +137,8 @@ impl SessionState {
             // NULL: they are sent as they are
             b"character_set_results" if value.is_empty() => self.results_collation(None),
             b"character_set_results" => self.results_collation_is_stale = true,
+            // MariaDB's alone
+            b"last_gtid" => self.causality.committed(value, true),
             // a routine's doing: nobody else can while ours are in place
             b"session_track_schema" | b"session_track_system_variables" => self.trackers.doubt(),
             _ => {}
@@ -227,8 +232,11 @@ impl SessionState {
     /// The manager has reset the session.
     pub(super) fn reset(&mut self) {
         let schema = std::mem::take(&mut self.schema);
+        let causality = std::mem::take(&mut self.causality);
         *self = Self {
             schema,
+            // the client is the same
+            causality,
             ..Self::default()
         };
     }

@@ -193,12 +193,12 @@ impl Session {
         let mut front = Vec::new();
         let replies = self.difference(link, &mut front).await;
         match command {
-            Command::Packet(chunk) if replies > 0 => {
+            Command::Packet(chunk) if replies.any() => {
                 front.extend_from_slice(chunk.filled());
                 write(link, &front).await?;
             }
             Command::Packet(_) | Command::Split(_) => {
-                if replies > 0 {
+                if replies.any() {
                     write(link, &front).await?;
                 }
                 relay::send(&mut link.stream, command)
@@ -213,15 +213,19 @@ impl Session {
     pub(super) async fn synchronise(&mut self, link: &mut Link) -> Result<(), RelayError> {
         let mut front = Vec::new();
         let replies = self.difference(link, &mut front).await;
-        if replies > 0 {
+        if replies.any() {
             write(link, &front).await?;
         }
         self.confirm(link, replies).await
     }
 
-    /// Appends the commands that make the connection's state the session's; returns how many.
-    async fn difference(&mut self, link: &Link, out: &mut Vec<u8>) -> usize {
+    /// Appends the commands that bring the connection to what the session has seen, and its state to the session's.
+    async fn difference(&mut self, link: &Link, out: &mut Vec<u8>) -> Replies {
         let mut commands = 0;
+        let wait = self.wait_for_worker(link.node);
+        if let Some(wait) = &wait {
+            encode_query(wait.as_bytes(), link.capabilities, out);
+        }
         if link.schema != self.state.schema {
             encode_init_db(&self.state.schema, out);
             commands += 1;
@@ -233,14 +237,20 @@ impl Session {
             encode_query(&set, link.capabilities, out);
             commands += 1;
         }
-        commands
+        Replies {
+            waits: wait.is_some(),
+            commands,
+        }
     }
 
     /// Reads the replies to them; the connection then has the session's state. They take no time: a worker that does
     /// not answer within the connect timeout is none.
-    async fn confirm(&mut self, link: &mut Link, replies: usize) -> Result<(), RelayError> {
+    async fn confirm(&mut self, link: &mut Link, replies: Replies) -> Result<(), RelayError> {
         let node = link.node;
-        for _ in 0..replies {
+        if replies.waits {
+            self.confirm_wait(link).await?;
+        }
+        for _ in 0..replies.commands {
             let mut verdict = Verdict::new(link.capabilities);
             let nothing = AtomicBool::new(false);
             tokio::select! {
@@ -259,7 +269,7 @@ impl Session {
                 return Err(RelayError::From(refused));
             }
         }
-        if replies > 0 {
+        if replies.commands > 0 {
             link.schema.clone_from(&self.state.schema);
         }
         link.variables_version = self.state.variables.version();
@@ -303,9 +313,24 @@ fn name_of_collation(number: u16) -> String {
     format!("SELECT CAST({name} AS BINARY) FROM information_schema.{table} WHERE ID = {number} LIMIT 1")
 }
 
+/// What comes back in front of a read's own reply.
+#[derive(Debug, Clone, Copy)]
+struct Replies {
+    /// A row: whether the worker has caught up.
+    waits: bool,
+    /// OK packets.
+    commands: usize,
+}
+
+impl Replies {
+    fn any(self) -> bool {
+        self.waits || self.commands > 0
+    }
+}
+
 /// Resolves once the monitor says that the node does not answer, while nothing of a reply was delivered: the
 /// read may then run elsewhere. A worker that is merely slow is waited for, as a single server would be.
-async fn hung(cluster: &Cluster, node: NodeId, delivered: &AtomicBool) {
+pub(super) async fn hung(cluster: &Cluster, node: NodeId, delivered: &AtomicBool) {
     loop {
         tokio::time::sleep(HUNG_CHECK_INTERVAL).await;
         if delivered.load(Ordering::Relaxed) {

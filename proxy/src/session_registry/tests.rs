@@ -8,6 +8,7 @@ fn account(name: &str) -> Arc<Account> {
     Arc::new(Account {
         name: name.to_owned(),
         password: Secret::new(""),
+        consistency: None,
     })
 }
 

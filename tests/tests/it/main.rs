@@ -7,6 +7,7 @@
 
 mod compression;
 mod conformance;
+mod consistency;
 mod drivers;
 mod faults;
 mod health;

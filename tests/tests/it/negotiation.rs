@@ -53,6 +53,7 @@ async fn pair_of_one(
         user: name.clone(),
         name: name.clone(),
         password_file: Some(password_file),
+        consistency: None,
     };
     let plan = plan
         .gatekeeper(|config| config.users_file = users_file)

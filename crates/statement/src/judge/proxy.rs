@@ -1,4 +1,4 @@
-//! Our own commands: `PROXY SET …`, `PROXY SHOW ROUTE`, `PROXY EXPLAIN …`.
+//! Our own commands: `PROXY SET …`, `PROXY SHOW ROUTE`, `PROXY SHOW TOKEN`, `PROXY EXPLAIN …`.
 
 use std::sync::Arc;
 
@@ -19,6 +19,9 @@ pub(super) fn judge(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFacts
 fn command(judge: Judge, tokens: Tokens<'_>) -> ProxyCommand {
     if tokens.are(1, &["SHOW", "ROUTE"]) && tokens.len() == 3 {
         return ProxyCommand::ShowRoute;
+    }
+    if tokens.are(1, &["SHOW", "TOKEN"]) && tokens.len() == 3 {
+        return ProxyCommand::ShowToken;
     }
     if tokens.is(1, "EXPLAIN") && tokens.len() > 2 {
         return ProxyCommand::Explain(Arc::new(explained(judge, tokens.from(2))));

@@ -118,6 +118,7 @@ fn our_commands_are_read() {
         effect("PROXY SHOW ROUTE;"),
         Effect::Proxy(ProxyCommand::ShowRoute)
     );
+    assert_eq!(effect("proxy show token"), Effect::Proxy(ProxyCommand::ShowToken));
     assert_eq!(
         effect("PROXY SHOW ROUTE x"),
         Effect::Proxy(ProxyCommand::Unrecognised)
