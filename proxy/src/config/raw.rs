@@ -96,7 +96,7 @@ pub struct Routing {
     /// was told), `eventual` (a worker's answer is as old as the worker is). Not `eventual`: all nodes need GTIDs.
     pub consistency: String,
     /// Longest time that a read waits for its worker to catch up; then the manager answers. Shorter than what
-    /// people notice, longer than replication needs on a good day.
+    /// people notice, longer than replication needs on an ordinary day.
     pub consistency_wait_ms: u64,
 }
 
@@ -259,7 +259,7 @@ impl Default for Routing {
             strategy: "random".to_owned(),
             lag_max_ms: 10_000,
             consistency: "session".to_owned(),
-            consistency_wait_ms: 50,
+            consistency_wait_ms: 200,
         }
     }
 }

@@ -101,8 +101,9 @@ impl Session {
         let sample = if latest.number > seen.mark {
             Some(latest)
         } else if seen.node == self.manager.node || self.state.causality.may_switch(now) {
+            // who does not answer this could not answer the read in the worker's place either
             positions
-                .after(seen.mark, self.host.config.consistency_wait)
+                .after(seen.mark, self.host.config.limits.connect_timeout)
                 .await
         } else {
             None

@@ -223,9 +223,10 @@ impl Story<'_> {
         let (mut one, mut other) = (self.session("session").await?, self.session("session").await?);
         let mut old = 0;
         for value in 5000..5020 {
-            read(&mut other).await?; // what it has seen is older than what comes
+            other.query_drop("PROXY SET consistency = 'eventual'").await?;
             write(&mut one, value).await?;
             old += usize::from(read(&mut other).await? != value);
+            other.query_drop("PROXY SET consistency = 'session'").await?;
             let token: Option<String> = one.query_first("PROXY SHOW TOKEN").await?;
             let set = format!("PROXY SET token = '{}'", token.context("a token")?);
             other.query_drop(set).await?;

@@ -27,13 +27,16 @@ on_each_engine!(
 
 const READS: usize = 1_000;
 
-/// Each of two workers serves 430 to 570 of 1,000: five standard deviations to either side.
+/// Each of two workers serves 430 to 570 of 1,000: five standard deviations to either side. Other tests write meanwhile: a
+/// read that a busy machine's workers are too far behind for is the manager's.
 fn assert_even(ran: &BTreeMap<String, usize>) {
+    const ON_MANAGER_MAX: usize = 50;
     assert_eq!(ran.values().sum::<usize>(), READS, "{ran:?}");
-    assert_eq!(ran.get("manager"), Some(&0), "{ran:?}");
+    let on_manager = ran.get("manager").copied().unwrap_or_default();
+    assert!(on_manager <= ON_MANAGER_MAX, "{ran:?}");
     for worker in ["worker1", "worker2"] {
         let served = ran.get(worker).copied().unwrap_or_default();
-        assert!((430..=570).contains(&served), "{ran:?}");
+        assert!((430 - on_manager..=570).contains(&served), "{ran:?}");
     }
 }
 
