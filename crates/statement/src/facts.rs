@@ -251,6 +251,8 @@ pub struct Needs {
     pub node_schema: bool,
     /// It names `session_track_schema` or `session_track_system_variables`, to set or to read them.
     pub names_trackers: bool,
+    /// It calls a procedure by the name of its schema, to which the server changes meanwhile.
+    pub visits_schema: bool,
     /// It reads a list of all session variables, and these two among them.
     pub lists_variables: bool,
     /// It shows something of the node itself (SHOW STATUS, SHOW PROCESSLIST …).
@@ -275,6 +277,7 @@ impl Needs {
             leaves_found_rows: self.leaves_found_rows | other.leaves_found_rows,
             node_schema: self.node_schema | other.node_schema,
             names_trackers: self.names_trackers | other.names_trackers,
+            visits_schema: self.visits_schema | other.visits_schema,
             lists_variables: self.lists_variables | other.lists_variables,
             node_state: self.node_state | other.node_state,
         }

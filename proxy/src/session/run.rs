@@ -219,6 +219,10 @@ impl Session {
             .flatten();
         let mut watch = ManagerWatch::new(&mut self.state, self.capabilities, self.manager.is_mariadb);
         watch.counts_instead = counts_instead;
+        watch.visits_schema = facts.is_some_and(|facts| {
+            let mut statements = facts.statements().iter();
+            statements.any(|statement| statement.needs.visits_schema)
+        });
         let mut progress = Progress::new(shape, self.capabilities).with_cursor(asked.cursor);
         let ends = Ends {
             inbox: &mut self.inbox,

@@ -53,6 +53,15 @@ pub(super) enum Afterwards {
     Pin,
 }
 
+/// What is known to change while a statement runs.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Meanwhile {
+    /// The schema, perhaps.
+    pub(super) schema: bool,
+    /// `autocommit`, by the flags of the reply.
+    pub(super) autocommit: bool,
+}
+
 /// The two variables as the server's text for them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Values {
@@ -296,11 +305,12 @@ impl Trackers {
 
     /// The flags, for the client, of a packet without a state block: an EOF, or an OK about a variable that the server does
     /// not report. MariaDB alone sets SESSION_STATE_CHANGED there, for plugins' variables in the OK and for all in the EOF;
-    /// while ours are in place, for every commit too (`last_gtid`). `schema_changes`: the schema may change meanwhile.
+    /// while ours are in place, for every commit too (`last_gtid`).
     #[inline]
-    pub(super) fn shown_without_state(&self, status: StatusFlags, schema_changes: bool) -> StatusFlags {
+    pub(super) fn shown_without_state(&self, status: StatusFlags, meanwhile: Meanwhile) -> StatusFlags {
         let is_the_clients = || {
-            schema_changes && self.client.schema
+            meanwhile.schema && self.client.schema
+                || meanwhile.autocommit && self.client.shown(b"autocommit").is_some()
                 || self.held == Held::Clients
                 || self.client.state
                 || self.client.transactions
@@ -596,13 +606,31 @@ mod tests {
     #[test]
     fn the_flag_of_an_eof_packet_is_for_who_would_get_it_of_one_server() {
         let flags = StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED;
-        let shown = |trackers: &Trackers| trackers.shown_without_state(flags, false) == flags;
+        let shown = |trackers: &Trackers| trackers.shown_without_state(flags, Meanwhile::default()) == flags;
         assert!(!shown(&trackers(true, Some("autocommit,time_zone"))));
         assert!(!shown(&trackers(true, None)));
         assert!(shown(&trackers(false, Some("time_zone, Last_Gtid"))));
         assert!(shown(&trackers(false, Some("*"))));
-        assert_eq!(trackers(true, None).shown_without_state(flags, true), flags);
-        assert_ne!(trackers(false, None).shown_without_state(flags, true), flags);
+        let (schema, autocommit) = (
+            Meanwhile {
+                schema: true,
+                autocommit: false,
+            },
+            Meanwhile {
+                schema: false,
+                autocommit: true,
+            },
+        );
+        assert_eq!(
+            trackers(true, Some("autocommit")).shown_without_state(flags, autocommit),
+            flags
+        );
+        assert_ne!(
+            trackers(true, Some("time_zone")).shown_without_state(flags, autocommit),
+            flags
+        );
+        assert_eq!(trackers(true, None).shown_without_state(flags, schema), flags);
+        assert_ne!(trackers(false, None).shown_without_state(flags, schema), flags);
         let mut more = trackers(false, None);
         more.assigned(
             b"session_track_transaction_info",

@@ -10,6 +10,7 @@ use wire::{Capabilities, StatusFlags};
 
 use super::leavings::Ended;
 use super::state::{Execution, SessionState};
+use super::trackers::Meanwhile;
 
 /// Watches a reply of the manager.
 #[derive(Debug)]
@@ -17,6 +18,10 @@ pub(super) struct ManagerWatch<'a> {
     pub(super) state: &'a mut SessionState,
     pub(super) capabilities: Capabilities,
     is_mariadb: bool,
+    /// Before the reply.
+    autocommit: bool,
+    /// The server may change the schema while the statement runs.
+    pub(super) visits_schema: bool,
     pub(super) prepared: Option<PrepareOk>,
     pub(super) error: Option<u16>,
     /// Warnings that the reply counts.
@@ -43,11 +48,7 @@ impl Observer for ManagerWatch<'_> {
                 self.state.status(status);
                 self.warnings = eof_warnings(packet);
                 let warnings = self.counts_instead.unwrap_or(self.warnings);
-                let execution = self.state.execution;
-                let shown = self
-                    .state
-                    .trackers
-                    .shown_without_state(execution.shown(status), execution.is_of_another_time);
+                let shown = self.without_state(self.state.execution.shown(status));
                 if warnings != self.warnings || shown != status {
                     return Edit::Replace(eof_with(packet, warnings, shown));
                 }
@@ -64,15 +65,27 @@ impl Observer for ManagerWatch<'_> {
 impl<'a> ManagerWatch<'a> {
     /// Of a reply that begins.
     pub(super) fn new(state: &'a mut SessionState, capabilities: Capabilities, is_mariadb: bool) -> Self {
+        let autocommit = state.status.has(StatusFlags::AUTOCOMMIT);
         Self {
             state,
             capabilities,
             is_mariadb,
+            autocommit,
+            visits_schema: false,
             prepared: None,
             error: None,
             warnings: 0,
             counts_instead: None,
         }
+    }
+
+    /// The flags of a packet that has no state block, for the client.
+    fn without_state(&self, status: StatusFlags) -> StatusFlags {
+        let meanwhile = Meanwhile {
+            schema: self.visits_schema || self.state.execution.is_of_another_time,
+            autocommit: status.has(StatusFlags::AUTOCOMMIT) != self.autocommit,
+        };
+        self.state.trackers.shown_without_state(status, meanwhile)
     }
 
     /// The client's part of the state apart from ours, and the warnings that are its previous statement's.
@@ -84,7 +97,7 @@ impl<'a> ManagerWatch<'a> {
         let mut status = self.state.execution.shown(ok.status);
         // MySQL says so to everybody who chains a transaction
         if ok.state.is_empty() && self.is_mariadb {
-            status = self.state.trackers.shown_without_state(status, false);
+            status = self.without_state(status);
         }
         if sorted.is_none() && warnings == ok.warnings && status == ok.status {
             return Edit::Pass;

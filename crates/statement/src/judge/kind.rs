@@ -39,6 +39,7 @@ pub(super) fn dispatch(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFa
         "DO" => facts.effect = Effect::Write,
         "CALL" => {
             facts.effect = Effect::Call;
+            facts.needs.visits_schema = tokens.kind(2) == Some(TokenKind::Dot);
             facts.tables.mark_incomplete();
         }
         "HANDLER" => facts.effect = Effect::Session(SessionChange::Handler),
