@@ -23,6 +23,10 @@ pub(super) struct Leavings {
     warnings: u16,
     /// The last read that a worker answered, as the manager would get it.
     read: Vec<u8>,
+    /// The read before it that left the warnings, when the last one kept them. Seldom there.
+    diagnosed: Vec<u8>,
+    /// The last statement kept the warnings of the one before, and there are some.
+    kept: bool,
 }
 
 /// How a statement ended.
@@ -68,19 +72,24 @@ impl Leavings {
         self.row_count == Some(node)
     }
 
-    /// The read to run again for what it left.
-    pub(super) fn read(&self) -> &[u8] {
-        &self.read
+    /// The reads to run again for what they left, in this order; an empty one is none.
+    pub(super) fn reads(&self) -> [&[u8]; 2] {
+        [&self.diagnosed, &self.read]
     }
 
     /// A worker has answered this command.
-    pub(super) fn keep(&mut self, facts: &Facts, payload: &[u8]) {
+    pub(super) fn keep(&mut self, facts: &Facts, payload: &[u8], manager: NodeId) {
         if facts
             .statements()
             .iter()
             .any(|statement| statement.needs.keeps_diagnostics)
         {
             return;
+        }
+        if !self.kept || self.diagnostics == Some(manager) {
+            self.diagnosed = Vec::new();
+        } else if self.diagnosed.is_empty() {
+            self.diagnosed = std::mem::take(&mut self.read);
         }
         self.read.clear();
         if payload.len() <= READ_KEPT_BYTES_MAX {
@@ -90,8 +99,10 @@ impl Leavings {
 
     /// A prepared statement is closed: its execution cannot be had again.
     pub(super) fn forget_execution(&mut self) {
-        if self.read.first() == Some(&CommandCode::STMT_EXECUTE.0) {
-            self.read.clear();
+        for read in [&mut self.read, &mut self.diagnosed] {
+            if read.first() == Some(&CommandCode::STMT_EXECUTE.0) {
+                read.clear();
+            }
         }
     }
 
@@ -124,15 +135,16 @@ impl Leavings {
             && !ended.failed
             && ended.warnings == 0
             && facts.statements().iter().all(is_without_tables);
+        self.kept = keeps && self.warnings > 0;
         if !keeps {
-            self.diagnosed(node, ended);
+            self.diagnosed_on(node, ended);
         }
     }
 
     /// COM_STMT_PREPARE ended on the manager.
     pub(super) fn prepared(&mut self, node: NodeId, facts: &Facts, ended: Ended, is_mariadb: bool) {
         if ended.failed || !is_mariadb || !facts.statements().iter().all(is_without_tables) {
-            self.diagnosed(node, ended);
+            self.diagnosed_on(node, ended);
         }
     }
 
@@ -143,10 +155,10 @@ impl Leavings {
         }
         self.row_count = Some(node);
         if ended.failed {
-            self.diagnosed(node, ended);
+            self.diagnosed_on(node, ended);
         } else if !keeps_leavings(code) {
             self.found_rows = Some(node);
-            self.diagnosed(node, ended);
+            self.diagnosed_on(node, ended);
         }
     }
 
@@ -157,7 +169,7 @@ impl Leavings {
         self.diagnostics = Some(node);
     }
 
-    fn diagnosed(&mut self, node: NodeId, ended: Ended) {
+    fn diagnosed_on(&mut self, node: NodeId, ended: Ended) {
         self.diagnostics = Some(node);
         self.warnings = if ended.failed { 1 } else { ended.warnings };
     }
@@ -282,10 +294,35 @@ mod tests {
     #[test]
     fn a_long_read_is_not_kept() {
         let mut leavings = Leavings::default();
-        leavings.keep(&facts("SELECT 1"), b"x");
-        leavings.keep(&facts("SHOW WARNINGS"), b"y");
-        assert_eq!(leavings.read(), b"x");
-        leavings.keep(&facts("SELECT 1"), &[b'x'; READ_KEPT_BYTES_MAX + 1]);
-        assert_eq!(leavings.read(), b"");
+        leavings.keep(&facts("SELECT 1"), b"x", MANAGER);
+        leavings.keep(&facts("SHOW WARNINGS"), b"y", MANAGER);
+        assert_eq!(leavings.reads(), [&b""[..], b"x"]);
+        leavings.keep(&facts("SELECT 1"), &[b'x'; READ_KEPT_BYTES_MAX + 1], MANAGER);
+        assert_eq!(leavings.reads(), [b""; 2]);
+    }
+
+    #[test]
+    fn the_read_that_left_warnings_is_kept_as_long_as_they_are() {
+        let mut leavings = Leavings::default();
+        let mut read = |node, text: &str, warnings| {
+            let ended = Ended {
+                warnings,
+                failed: false,
+            };
+            leavings.left_by(node, &facts(text), ended, true);
+            if node == WORKER {
+                leavings.keep(&facts(text), text.as_bytes(), MANAGER);
+            }
+            leavings
+                .reads()
+                .map(|read| String::from_utf8_lossy(read).into_owned())
+        };
+        read(WORKER, "SELECT a FROM t", 1);
+        assert_eq!(read(WORKER, "SELECT 1", 0), ["SELECT a FROM t", "SELECT 1"]);
+        assert_eq!(read(WORKER, "SELECT 2", 0), ["SELECT a FROM t", "SELECT 2"]);
+        assert_eq!(read(WORKER, "SELECT b FROM t", 0), ["", "SELECT b FROM t"]);
+        // what the manager has need not be left there again
+        read(MANAGER, "INSERT INTO t VALUES (1)", 1);
+        assert_eq!(read(WORKER, "SELECT 3", 0), ["", "SELECT 3"]);
     }
 }

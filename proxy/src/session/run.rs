@@ -104,7 +104,8 @@ impl Session {
                         .leavings
                         .left_by(route.target, facts, ended, is_mariadb);
                     for_manager(command);
-                    self.state.leavings.keep(facts, command.payload());
+                    let manager = self.manager.node;
+                    self.state.leavings.keep(facts, command.payload(), manager);
                     return self.ran(route, begun);
                 }
                 OnWorker::ClientLost => return Flow::End,
@@ -289,17 +290,20 @@ impl Session {
     /// Runs the previous read again, on the manager, for what it leaves there: the next statement asks for it and cannot
     /// run on the worker that answered. A read may run twice.
     async fn leave_on_manager(&mut self) {
-        let payload = self.state.leavings.read();
-        if payload.is_empty() {
+        let [diagnosed, last] = self.state.leavings.reads();
+        if last.is_empty() {
             return;
         }
         let mut verdict = Verdict::new(self.capabilities);
         let link = &mut self.manager;
-        // a connection that breaks here is found broken by the statement itself
-        if relay::send_payload(&mut link.stream, payload).await.is_err()
-            || link.drain(Shape::Results, &mut verdict).await.is_err()
-        {
-            return;
+        for payload in [diagnosed, last] {
+            // a connection that breaks here is found broken by the statement itself
+            if !payload.is_empty()
+                && (relay::send_payload(&mut link.stream, payload).await.is_err()
+                    || link.drain(Shape::Results, &mut verdict).await.is_err())
+            {
+                return;
+            }
         }
         // COM_PING leaves 0 in ROW_COUNT(), as SET and its like do, and touches nothing else
         if self.state.leavings.counts_on(link.node)

@@ -9,6 +9,10 @@ use super::packets::{Framed, Wire, frame, put_lenenc_bytes};
 
 const NATIVE: &[u8] = b"mysql_native_password";
 const SHA2: &[u8] = b"caching_sha2_password";
+/// What MySQL asks of a user that is not there now and then.
+const SHA256: &[u8] = b"sha256_password";
+/// Asks for the key that the password is to be encrypted with.
+const KEY_REQUEST: u8 = 1;
 /// What clients announce; servers do not care.
 const PACKET_BYTES_MAX: u32 = 1 << 30;
 
@@ -145,6 +149,7 @@ fn proof(plugin: &[u8], nonce: Nonce, password: &str) -> anyhow::Result<Vec<u8>>
     Ok(match plugin {
         NATIVE => native_password::scramble(nonce, password.as_bytes()),
         SHA2 if password.is_empty() => vec![0],
+        SHA256 => vec![KEY_REQUEST],
         SHA2 => caching_sha2::scramble(nonce, password.as_bytes()),
         other => bail!("the plugin {}", String::from_utf8_lossy(other)),
     })

@@ -15,10 +15,12 @@ macro_rules! subjects {
 }
 
 subjects!(
+    administration,
     charsets,
     commands,
     connectors,
     diagnostics,
+    errors,
     infile,
     kills,
     large,

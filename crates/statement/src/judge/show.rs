@@ -24,7 +24,7 @@ pub(super) fn judge(tokens: Tokens<'_>, facts: &mut StatementFacts) {
     }
     match tokens.keyword(at).as_str() {
         "TABLES" | "COLUMNS" | "FIELDS" | "INDEX" | "INDEXES" | "KEYS" | "DATABASES" | "SCHEMAS"
-        | "TRIGGERS" | "EVENTS" | "COLLATION" | "CHARSET" => {}
+        | "TRIGGERS" | "COLLATION" | "CHARSET" => {}
         // TABLE TYPES, TABLE STATUS: row counts are each node's own guess
         "TABLE" => facts.needs.node_state = true,
         "CHARACTER" if tokens.is(at + 1, "SET") => {}
@@ -40,12 +40,13 @@ pub(super) fn judge(tokens: Tokens<'_>, facts: &mut StatementFacts) {
             facts.needs.node_state = true;
             facts.needs.lists_variables = true;
         }
+        // EVENTS: a replica switches them off
         // STATUS, VARIABLES, PROCESSLIST, ENGINE, GRANTS, MASTER STATUS, BINLOG EVENTS, …
         _ => facts.needs.node_state = true,
     }
 }
 
-/// `SHOW CREATE …`: definitions are replicated, accounts need not be.
+/// `SHOW CREATE …`: definitions are replicated, accounts need not be, and events are switched off by it.
 fn created(tokens: Tokens<'_>, at: usize, facts: &mut StatementFacts) {
     let same = [
         "TABLE",
@@ -55,7 +56,6 @@ fn created(tokens: Tokens<'_>, at: usize, facts: &mut StatementFacts) {
         "PROCEDURE",
         "FUNCTION",
         "TRIGGER",
-        "EVENT",
     ];
     facts.needs.node_state = !tokens.is_any(at, &same);
     if let Some((table, _)) = tokens.table(at + 1)

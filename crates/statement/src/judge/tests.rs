@@ -232,6 +232,14 @@ fn a_stored_program_ends_where_its_blocks_do() {
 }
 
 #[test]
+fn show_of_what_each_node_has_for_itself_stays_on_the_manager() {
+    for text in ["SHOW EVENTS", "SHOW CREATE EVENT e", "SHOW EVENTS FROM s"] {
+        assert!(!of(text).is_surely_read(), "{text}");
+    }
+    assert!(of("SHOW CREATE PROCEDURE p").is_surely_read());
+}
+
+#[test]
 fn show_of_a_node_schema_stays_on_the_manager() {
     for text in [
         "SHOW TABLES FROM mysql",
