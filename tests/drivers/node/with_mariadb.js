@@ -136,8 +136,8 @@ run({
     for await (const row of connection.queryStream('SELECT a.a FROM loaded a JOIN loaded b ON b.a < 3')) count += row.a === undefined ? 0 : 1;
     return count;
   }),
-  a_blob_of_twenty_million_bytes: on({}, async (connection) => {
-    const blob = Buffer.alloc(20000000, 'driver');
+  a_large_blob: on({}, async (connection) => {
+    const blob = Buffer.alloc(target.engine === 'mysql' ? 20000000 : 6000000, 'driver');
     await connection.query('CREATE TABLE IF NOT EXISTS large (b LONGBLOB)');
     await connection.query('INSERT INTO large VALUES (?)', [blob]);
     await connection.execute('INSERT INTO large VALUES (?)', [blob]);

@@ -195,8 +195,8 @@ run({
       .on('error', reject)
       .on('end', () => { connection.destroy(); resolve([count, sum]); });
   }),
-  a_blob_of_twenty_million_bytes: on({}, async (connection) => {
-    const blob = Buffer.alloc(20000000, 'driver');
+  a_large_blob: on({}, async (connection) => {
+    const blob = Buffer.alloc(target.engine === 'mysql' ? 20000000 : 6000000, 'driver');
     await connection.query('CREATE TABLE IF NOT EXISTS large (b LONGBLOB)');
     const text = header(await rows(connection, 'INSERT INTO large VALUES (?)', [blob]));
     const binary = header((await connection.execute('INSERT INTO large VALUES (?)', [blob]))[0]);

@@ -110,7 +110,7 @@ def begins_with_a_statement(driver):
 @task
 def compressed(driver):
     connection = driver.connect(compress=True)
-    row = one(connection, "SELECT REPEAT('compress me ', 100000)")
+    row = one(connection, f"SELECT REPEAT('compress me ', {getattr(driver, 'compressed_times', 100000)})")
     connection.close()
     return row
 

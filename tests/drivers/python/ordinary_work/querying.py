@@ -188,10 +188,11 @@ def unicode_everywhere(driver):
 
 
 @task
-def a_blob_of_twenty_million_bytes(driver):
+def a_large_blob(driver):
     connection = driver.connect()
     cursor = table(connection, "large", "id INT PRIMARY KEY, b LONGBLOB")
-    blob = bytes(range(256)) * 78125
+    # 20 MB are more than one packet; MariaDB takes (by default) not that much
+    blob = bytes(range(256)) * (78125 if driver.target["engine"] == "mysql" else 46875)
     cursor.execute("INSERT INTO large VALUES (1, %s)", (blob,))
     connection.commit()
     row = one(connection, "SELECT id, LENGTH(b), SHA2(b, 256), b FROM large")
