@@ -56,7 +56,8 @@ pub async fn run(accepted: Accepted, host: Arc<Host>) {
     let _open = host.metrics.connection();
     // the login's state is not kept for the life of the session
     if let Some((session, _permit)) = Box::pin(login::login(accepted, &host)).await {
-        session.serve().await;
+        // a place of its own: its future is moved into the task
+        Box::new(session).serve().await;
     }
 }
 
@@ -104,7 +105,7 @@ enum Wake {
 }
 
 impl Session {
-    async fn serve(mut self) {
+    async fn serve(mut self: Box<Self>) {
         let mut drain = self.host.drain.started();
         loop {
             if !self.inbox.has_bytes() {

@@ -61,8 +61,9 @@ impl Session {
             || causality.awaited(route.target).is_some()
     }
 
-    /// The same route, or another where the worker would show something older than the session has seen.
-    pub(super) async fn consistent(&mut self, route: Route) -> Route {
+    /// The same route, or another where the worker would show something older than the session has seen. `bound`: the worker
+    /// that it should go to whatever the strategy says, which is waited for rather than that another is taken.
+    pub(super) async fn consistent(&mut self, route: Route, bound: Option<NodeId>) -> Route {
         let manager = self.on_manager_for(route, Reason::NotCaughtUp);
         let mut route = route;
         if let Some(seen) = self.state.causality.seen()
@@ -79,7 +80,10 @@ impl Session {
         }
         match self.standing(route.target) {
             Standing::Covers => route,
-            Standing::Unknown | Standing::Behind if let Some(other) = self.other_worker(route.target) => {
+            Standing::Unknown | Standing::Behind
+                if bound != Some(route.target)
+                    && let Some(other) = self.other_worker(route.target) =>
+            {
                 Route {
                     target: other,
                     reason: Reason::NotCaughtUp,

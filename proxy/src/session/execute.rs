@@ -109,15 +109,6 @@ impl Session {
             long_data: prepared.long_data,
             worker: None,
         };
-        // what is no read may have several results, and without descriptions nobody knows their columns
-        let is_followed =
-            prepared.text.is_some() && !self.capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA);
-        let execution = Execution {
-            // MySQL does not tell those of an EXPLAIN, which are always the same
-            columns: Some(prepared.columns).filter(|columns| is_followed && *columns > 0),
-            found: None,
-            is_of_another_time: prepared.meaning != self.state.meaning,
-        };
         if is_kill(&facts) {
             if let Ok(execute) = Execute::decode(command.payload(), prepared.parameters, self.capabilities) {
                 match (execute.own_types, prepared.types.as_deref()) {
@@ -162,7 +153,7 @@ impl Session {
             }
         }
         self.state.error = None;
-        self.state.execution = execution;
+        self.state.execution = self.execution_of(id);
         let flow = self.execute_routed(command, id, &facts, needs).await;
         self.executed(id, types_before, brings_types);
         flow
@@ -195,10 +186,26 @@ impl Session {
         }
     }
 
+    /// What the client knows of the statement that is executed.
+    fn execution_of(&mut self, id: u32) -> Execution {
+        let Some((_, prepared)) = self.prepared.find(id) else {
+            return Execution::default();
+        };
+        // what is no read may have several results, and without descriptions nobody knows their columns
+        let is_followed =
+            prepared.text.is_some() && !self.capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA);
+        Execution {
+            // MySQL does not tell those of an EXPLAIN, which are always the same
+            columns: Some(prepared.columns).filter(|columns| is_followed && *columns > 0),
+            found: None,
+            is_of_another_time: prepared.meaning != self.state.meaning,
+        }
+    }
+
     async fn execute_routed(&mut self, mut command: Command, id: u32, facts: &Facts, needs: Needs) -> Flow {
         let mut route = self.route(facts, needs);
         if self.may_read_back(&route) {
-            route = Box::pin(self.consistent(route)).await;
+            route = Box::pin(self.consistent(route, needs.worker)).await;
         }
         if route.role == Role::Worker {
             let reading = self.registered.begin_reading(route.target);

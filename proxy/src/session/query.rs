@@ -41,7 +41,7 @@ impl Session {
         let mut route = self.route(&facts, needs);
         if self.may_read_back(&route) {
             // seldom, and large: not a part of every session's own future
-            route = Box::pin(self.consistent(route)).await;
+            route = Box::pin(self.consistent(route, None)).await;
         }
         self.run(&mut command, Shape::Results, &facts, route).await
     }
