@@ -12,7 +12,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use peer::connect::ConnectError;
 use peer::relay::RelayError;
@@ -25,9 +25,6 @@ use crate::cluster::{NodeId, Positions, Role};
 use crate::consistency::Consistency;
 use crate::position::Position;
 use crate::route::{Reason, Route};
-
-/// A worker that says it is so far behind is not waited for.
-const LAG_HOPELESS: Duration = Duration::from_secs(1);
 
 /// What a wait answers when the worker has caught up; anything else is a time-out or a mistake.
 const CAUGHT_UP: &[u8] = b"0";
@@ -150,10 +147,11 @@ impl Session {
         })
     }
 
+    /// A worker that says it is further behind than a read would wait.
     fn is_hopeless(&self, node: NodeId) -> bool {
         let view = self.host.cluster.view();
-        view.node(node)
-            .is_none_or(|view| view.lag.is_none_or(|lag| lag >= LAG_HOPELESS))
+        let lag = view.node(node).and_then(|view| view.lag);
+        lag.is_none_or(|lag| lag > self.host.config.consistency_wait)
     }
 
     fn on_manager_for(&self, route: Route, reason: Reason) -> Route {

@@ -244,8 +244,12 @@ impl Session {
 
     /// The manager's number of the same text, prepared once more for executions without a cursor.
     pub(super) async fn copy_on_manager(&mut self, id: u32) -> Option<u32> {
-        let text = self.prepared.find(id)?.1.text.as_deref()?;
-        self.manager.prepare(id, text).await.ok()?
+        let (_, prepared) = self.prepared.find(id)?;
+        let means_otherwise = prepared.meaning != self.state.meaning;
+        if means_otherwise && !self.manager.statements.contains_key(&id) {
+            return None; // its names would be those of another schema
+        }
+        self.manager.prepare(id, prepared.text.as_deref()?).await.ok()?
     }
 
     /// An execution that we cannot read: the manager says what is wrong with it. If nothing is, it has read more
