@@ -17,6 +17,7 @@ mod control;
 mod greeting;
 pub mod health;
 mod latency;
+pub mod load;
 pub mod node;
 pub mod position;
 mod replication;
@@ -33,6 +34,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::info;
 
 pub use health::{Exclusion, Health};
+pub use load::Loads;
 pub use node::{Address, NODES_MAX, Node, NodeFacts, NodeId, NodeTls, Role, Tls};
 pub use position::{Positions, Sample};
 pub use view::{ClusterView, Latency, NodeView};
@@ -50,6 +52,7 @@ pub struct Cluster {
     state: Mutex<State>,
     recheck: Vec<Notify>,
     positions: Vec<Positions>,
+    loads: Loads,
     metrics: Vec<NodeMetrics>,
 }
 
@@ -76,6 +79,7 @@ impl Cluster {
             view: ArcSwap::from_pointee(ClusterView::new(nodes.clone(), manager, None)),
             recheck: nodes.iter().map(|_| Notify::new()).collect(),
             positions: nodes.iter().map(|_| Positions::new()).collect(),
+            loads: Loads::new(nodes.len()),
             state: Mutex::new(State {
                 nodes,
                 manager,
@@ -89,6 +93,12 @@ impl Cluster {
     #[inline]
     pub fn view(&self) -> Guard<Arc<ClusterView>> {
         self.view.load()
+    }
+
+    /// What the nodes do for our sessions now.
+    #[inline]
+    pub fn loads(&self) -> &Loads {
+        &self.loads
     }
 
     /// What is known of a node's position; none for an id of another cluster.
@@ -113,6 +123,7 @@ impl Cluster {
     /// A session has lost a connection to a node or could not open one: check it now. What is already
     /// left out is not checked more often for it.
     pub fn suspect(&self, id: NodeId) {
+        self.loads.failed(id);
         let is_up = self.view().node(id).is_some_and(|node| node.health.is_up());
         if let (true, Some(recheck)) = (is_up, self.recheck.get(id.index())) {
             recheck.notify_one();
@@ -150,9 +161,16 @@ impl Cluster {
         let Some(node) = state.nodes.get_mut(id.index()) else {
             return;
         };
+        let was = node.health;
         change(node);
+        let returns =
+            node.health.is_up() && !was.is_up() && was != Health::Excluded(Exclusion::NotCheckedYet);
+        if returns {
+            self.loads.returned(id);
+        }
         if let Some(metrics) = self.metrics.get(id.index()) {
             metrics.show(node);
+            metrics.load(self.loads.in_flight(id), self.loads.response_time(id));
         }
         let healthy = state.healthy_workers();
         state.chooser.settle(&healthy);

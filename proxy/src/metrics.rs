@@ -224,6 +224,8 @@ pub struct NodeMetrics {
     up: Gauge,
     lag: Gauge,
     ping: Gauge,
+    in_flight: Gauge,
+    response_time: Gauge,
 }
 
 impl NodeMetrics {
@@ -238,6 +240,8 @@ impl NodeMetrics {
             up: gauge!("proxy_node_up", "node" => name.to_owned()),
             lag: gauge!("proxy_node_lag_seconds", "node" => name.to_owned()),
             ping: gauge!("proxy_node_latency_seconds", "node" => name.to_owned(), "probe" => "com-ping"),
+            in_flight: gauge!("proxy_node_reads_in_flight", "node" => name.to_owned()),
+            response_time: gauge!("proxy_node_response_time_seconds", "node" => name.to_owned()),
         }
     }
 
@@ -249,6 +253,13 @@ impl NodeMetrics {
             (Role::Manager, _) => 0.0,
             (Role::Worker, lag) => lag.map_or(f64::NAN, |lag| lag.as_secs_f64()),
         });
+    }
+
+    /// What the node does for sessions at this moment.
+    pub fn load(&self, in_flight: u32, response_time: Option<Duration>) {
+        self.in_flight.set(in_flight);
+        self.response_time
+            .set(response_time.map_or(f64::NAN, |time| time.as_secs_f64()));
     }
 
     /// Latency by each way of measuring it.
@@ -300,6 +311,12 @@ fn describe() {
         "proxy_node_latency_seconds",
         Unit::Seconds,
         "Smallest of the last few round trips to a node"
+    );
+    describe_gauge!("proxy_node_reads_in_flight", "Reads on their way to a worker");
+    describe_gauge!(
+        "proxy_node_response_time_seconds",
+        Unit::Seconds,
+        "Moving average of the time until a worker begins to answer a read; NaN before the first"
     );
     describe_counter!("proxy_auth_failures_total", "Connections that were not let in");
     describe_counter!(

@@ -19,8 +19,10 @@ use wire::Capabilities;
 
 pub use reason::Reason;
 
-use crate::cluster::{ClusterView, NodeId, Role};
-use crate::strategy::{Strategy, direct, lowest_latency, random};
+use crate::cluster::{ClusterView, Loads, NodeId, Role};
+use crate::strategy::{
+    Candidates, Strategy, adaptive, direct, least_connections, lowest_latency, random, round_robin,
+};
 
 /// A decision with its reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -152,7 +154,7 @@ impl SessionView {
 pub fn route(
     facts: &Facts,
     session: &SessionView,
-    cluster: &ClusterView,
+    (cluster, loads): (&ClusterView, &Loads),
     strategy: Strategy,
     draw: u32,
 ) -> Route {
@@ -163,7 +165,7 @@ pub fn route(
             Reason::FollowsPrevious,
         ),
         Some(reason) => (cluster.manager(), reason),
-        None => choose(session, cluster, strategy, draw),
+        None => choose(session, (cluster, loads), strategy, draw),
     };
     Route {
         target,
@@ -255,11 +257,23 @@ fn reason_of_session(session: &SessionView) -> Option<Reason> {
     .find_map(|(holds, reason)| holds.then_some(reason))
 }
 
-fn choose(session: &SessionView, cluster: &ClusterView, strategy: Strategy, draw: u32) -> (NodeId, Reason) {
+fn choose(
+    session: &SessionView,
+    (cluster, loads): (&ClusterView, &Loads),
+    strategy: Strategy,
+    draw: u32,
+) -> (NodeId, Reason) {
+    let candidates = || Candidates::new(cluster, loads);
     let (worker, reason) = match strategy {
         Strategy::Direct => (Some(direct::choose(cluster)), Reason::StrategyDirect),
-        Strategy::Random => (random::choose(cluster, draw), Reason::StrategyRandom),
+        Strategy::Random => (random::choose(candidates(), draw), Reason::StrategyRandom),
         Strategy::Ping => (lowest_latency::choose(cluster), Reason::LowestLatency),
+        Strategy::RoundRobin => (round_robin::choose(candidates()), Reason::RoundRobin),
+        Strategy::LeastConnections => (
+            least_connections::choose(candidates(), draw),
+            Reason::LeastConnections,
+        ),
+        Strategy::Adaptive => (adaptive::choose(candidates(), draw), Reason::Adaptive),
     };
     let Some(worker) = worker else {
         return (cluster.manager(), Reason::NoHealthyWorker);

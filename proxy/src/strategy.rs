@@ -1,19 +1,28 @@
-//! Which worker serves a read: `direct`, `random` or `ping`. Pure; [`crate::route`] asks.
+//! Which worker serves a read. Pure; [`crate::route`] asks.
 //!
 //! | strategy | module | who serves a read |
 //! |---|---|---|
 //! | `direct` | [`direct`] | the manager, always |
 //! | `random` | [`random`] | any healthy worker, drawn for each statement |
 //! | `ping` | [`lowest_latency`] | the nearest healthy worker, chosen in the background |
+//! | `round-robin` | [`round_robin`] | the healthy workers in turn |
+//! | `least-connections` | [`least_connections`] | the one with the fewest reads in flight |
+//! | `adaptive` | [`adaptive`] | of two that are drawn, the one with the better response time and fewer reads in flight |
 
+pub mod adaptive;
+mod candidates;
 pub mod direct;
+pub mod least_connections;
 pub mod lowest_latency;
 pub mod random;
+pub mod round_robin;
 
 use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
+
+pub use candidates::Candidates;
 
 /// How a read finds its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -25,16 +34,29 @@ pub enum Strategy {
     Random,
     /// The healthy worker with the lowest latency.
     Ping,
+    /// The healthy workers in turn.
+    RoundRobin,
+    /// The healthy worker with the fewest reads in flight.
+    LeastConnections,
+    /// The better of two healthy workers, by response time and reads in flight.
+    Adaptive,
 }
 
 /// The text names no strategy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-#[error("a strategy is one of direct, random, ping")]
+#[error("a strategy is one of direct, random, ping, round-robin, least-connections, adaptive")]
 pub struct UnknownStrategy;
 
 impl Strategy {
     /// Every strategy there is.
-    pub const ALL: [Strategy; 3] = [Strategy::Direct, Strategy::Random, Strategy::Ping];
+    pub const ALL: [Strategy; 6] = [
+        Strategy::Direct,
+        Strategy::Random,
+        Strategy::Ping,
+        Strategy::RoundRobin,
+        Strategy::LeastConnections,
+        Strategy::Adaptive,
+    ];
 
     /// The name that users write.
     pub const fn as_str(self) -> &'static str {
@@ -42,6 +64,9 @@ impl Strategy {
             Strategy::Direct => "direct",
             Strategy::Random => "random",
             Strategy::Ping => "ping",
+            Strategy::RoundRobin => "round-robin",
+            Strategy::LeastConnections => "least-connections",
+            Strategy::Adaptive => "adaptive",
         }
     }
 }

@@ -21,6 +21,12 @@ pub const NODES_MAX: usize = 64;
 pub struct NodeId(pub u8);
 
 impl NodeId {
+    /// The place as a bit of a word.
+    #[inline]
+    pub fn bit(self) -> u64 {
+        1u64.checked_shl(u32::from(self.0)).unwrap_or(0)
+    }
+
     /// The place as an index.
     #[inline]
     pub const fn index(self) -> usize {
@@ -41,6 +47,8 @@ pub struct Node {
     pub tls: Tls,
     /// How sessions' connections to it are compressed, where it can.
     pub compression: NodeCompression,
+    /// Share of the reads, beside those of other workers; at least 1.
+    pub weight: u32,
 }
 
 /// How connections to a node are protected.

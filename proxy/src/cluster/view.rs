@@ -90,6 +90,12 @@ impl ClusterView {
         self.nodes.get(id.index())
     }
 
+    /// A worker's share of the reads, beside those of the others.
+    #[inline]
+    pub fn weight(&self, id: NodeId) -> u32 {
+        self.node(id).map_or(1, |view| view.node.weight)
+    }
+
     /// All nodes in the order of the configuration.
     pub fn nodes(&self) -> impl Iterator<Item = (NodeId, &NodeView)> {
         ids(&self.nodes)
@@ -139,7 +145,8 @@ pub(crate) mod tests {
     use crate::cluster::health::Exclusion;
     use crate::cluster::node::{Address, NodeCompression, Tls};
 
-    /// A cluster from words: `manager`, `worker1`, `worker2 down`, `worker3 lagging`, `worker4 nearest`.
+    /// A cluster from words: `manager`, `worker1`, `worker2 down`, `worker3 lagging`, `worker4 nearest`,
+    /// `worker5 heavy`.
     pub(crate) fn a_view(words: &[&str]) -> ClusterView {
         let mut manager = None;
         let mut nearest = None;
@@ -160,7 +167,7 @@ pub(crate) mod tests {
                     nearest = Some(NodeId(id));
                 }
                 let health = match state {
-                    "" | "nearest" | "old" => Health::Up,
+                    "" | "nearest" | "old" | "heavy" => Health::Up,
                     "down" => Health::Excluded(Exclusion::Unreachable),
                     "lagging" => Health::Excluded(Exclusion::Lagging),
                     other => panic!("no such state: {other}"),
@@ -180,6 +187,7 @@ pub(crate) mod tests {
                         },
                         tls: Tls::default(),
                         compression: NodeCompression::Off,
+                        weight: if state == "heavy" { 3 } else { 1 },
                     }),
                     health,
                     latency: Latency::default(),

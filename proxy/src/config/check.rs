@@ -255,6 +255,7 @@ impl Check<'_> {
         if raw.tls != raw::NodeTls::Verify && raw.ca.is_some() {
             self.problem(format!("{place}.ca"), "has no effect without `tls = \"verify\"`");
         }
+        self.range(&format!("{place}.weight"), u64::from(raw.weight), 1, 1_000);
         let host = match &address {
             Address::Tcp { host, .. } => host,
             Address::Unix(_) => "localhost",
@@ -275,6 +276,7 @@ impl Check<'_> {
             address,
             tls,
             compression: raw.compression,
+            weight: raw.weight,
         }
     }
 

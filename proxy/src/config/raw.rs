@@ -88,7 +88,9 @@ pub struct Http {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Routing {
-    /// `direct` (always the manager), `random` (any healthy worker), `ping` (the nearest healthy worker).
+    /// `direct` (always the manager), `random` (any healthy worker), `ping` (the nearest), `round-robin` (each in turn),
+    /// `least-connections` (the one with the fewest reads in flight), `adaptive` (the better of two by response time
+    /// and reads in flight).
     pub strategy: String,
     /// A worker that lags further behind serves no reads. Replication reports whole seconds.
     pub lag_max_ms: u64,
@@ -186,6 +188,9 @@ pub struct Node {
     /// Compression of the sessions' connections to this node, where the node offers it.
     #[serde(default)]
     pub compression: NodeCompression,
+    /// A worker's share of the reads beside those of the others; `direct` and `ping` do not share.
+    #[serde(default = "weight_default", skip_serializing_if = "is_weight_default")]
+    pub weight: u32,
 }
 
 /// Compression towards a node.
@@ -309,8 +314,18 @@ impl Node {
             ca: None,
             server_name: None,
             compression: NodeCompression::Off,
+            weight: weight_default(),
         }
     }
+}
+
+fn weight_default() -> u32 {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_weight_default(weight: &u32) -> bool {
+    *weight == weight_default()
 }
 
 fn node_port_default() -> u16 {

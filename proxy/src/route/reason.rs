@@ -88,6 +88,12 @@ reasons! {
     StrategyRandom = "strategy-random",
     /// Strategy `ping`.
     LowestLatency = "lowest-latency",
+    /// Strategy `round-robin`.
+    RoundRobin = "round-robin",
+    /// Strategy `least-connections`.
+    LeastConnections = "least-connections",
+    /// Strategy `adaptive`.
+    Adaptive = "adaptive",
     /// No worker may serve.
     NoHealthyWorker = "no-healthy-worker",
     /// The chosen worker cannot do what the session negotiated.

@@ -20,7 +20,7 @@ fn routed(text: &str, session: &SessionView, cluster: &ClusterView, strategy: St
     route(
         &facts,
         &SessionView { hint, ..*session },
-        cluster,
+        (cluster, &Loads::new(cluster.nodes().count())),
         strategy,
         1 << 31,
     )
@@ -214,6 +214,9 @@ fn each_strategy_chooses_in_its_way() {
         (Strategy::Direct, MANAGER, Reason::StrategyDirect),
         (Strategy::Random, NodeId(2), Reason::StrategyRandom),
         (Strategy::Ping, NodeId(2), Reason::LowestLatency),
+        (Strategy::RoundRobin, NodeId(1), Reason::RoundRobin),
+        (Strategy::LeastConnections, NodeId(2), Reason::LeastConnections),
+        (Strategy::Adaptive, NodeId(2), Reason::Adaptive),
     ] {
         let route = routed(READ, &session(), &cluster, strategy);
         assert_eq!(

@@ -59,7 +59,7 @@ struct Changes {
 impl Changes {
     fn is_behind(&self, node: NodeId, now: Instant) -> bool {
         let is_recent = |since: Instant| now.saturating_duration_since(since) < BEHIND_FOR;
-        self.behind & bit(node) != 0 && self.behind_since.is_some_and(is_recent)
+        self.behind & node.bit() != 0 && self.behind_since.is_some_and(is_recent)
     }
 }
 
@@ -81,10 +81,6 @@ pub(super) enum Standing {
     Unknown,
     /// It was waited for in vain.
     Behind,
-}
-
-fn bit(node: NodeId) -> u64 {
-    1u64.checked_shl(u32::from(node.0)).unwrap_or(0)
 }
 
 impl Causality {
@@ -173,7 +169,7 @@ impl Causality {
         let Some(token) = &self.token else {
             return Standing::Covers;
         };
-        if self.covering & bit(node) != 0 {
+        if self.covering & node.bit() != 0 {
             return Standing::Covers;
         }
         if position.is_some_and(|position| position.covers(token)) {
@@ -193,22 +189,22 @@ impl Causality {
 
     /// What a worker must wait for in front of a read; none when it need not.
     pub(super) fn awaited(&self, node: NodeId) -> Option<&Position> {
-        let covers = self.covering & bit(node) != 0;
+        let covers = self.covering & node.bit() != 0;
         self.token.as_deref().filter(|_| !covers)
     }
 
     /// The worker covers the token.
     pub(super) fn caught_up(&mut self, node: NodeId) {
-        self.covering |= bit(node);
+        self.covering |= node.bit();
         if let Some(changes) = &mut self.changes {
-            changes.behind &= !bit(node);
+            changes.behind &= !node.bit();
         }
     }
 
     /// The worker did not get there in time.
     pub(super) fn left_behind(&mut self, node: NodeId, now: Instant) {
         let changes = self.changes.get_or_insert_default();
-        changes.behind |= bit(node);
+        changes.behind |= node.bit();
         changes.behind_since = Some(now);
     }
 

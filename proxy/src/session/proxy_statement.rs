@@ -50,6 +50,7 @@ pub(super) fn show_token(token: &Position) -> TextResultSet {
 }
 
 /// What a client may say after `PROXY`.
-pub(super) const USAGE: &str = "PROXY knows: PROXY SET strategy = 'direct' | 'random' | 'ping', \
+pub(super) const USAGE: &str = "PROXY knows: PROXY SET strategy = 'direct' | 'random' | 'ping' | 'round-robin' | \
+     'least-connections' | 'adaptive', \
      PROXY SET consistency = 'eventual' | 'session' | 'global', PROXY SHOW TOKEN, PROXY SET token = '<token>', \
      PROXY SHOW ROUTE, PROXY EXPLAIN <statement>";

@@ -66,7 +66,7 @@ impl Session {
         route::route(
             facts,
             &view,
-            &self.host.cluster.view(),
+            (&self.host.cluster.view(), self.host.cluster.loads()),
             self.strategy,
             rand::random(),
         )

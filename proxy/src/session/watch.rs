@@ -1,6 +1,7 @@
 //! Watches a reply on its way home: learns from the manager's, and holds back a worker's refusal.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use peer::relay::{Edit, Observer};
 use wire::frame::Header;
@@ -125,6 +126,8 @@ impl<'a> ManagerWatch<'a> {
 pub(super) struct WorkerWatch<'a> {
     /// Something of the reply goes to the client.
     delivered: &'a AtomicBool,
+    /// When the reply began.
+    pub(super) answered: Option<Instant>,
     /// The error that was held back.
     pub(super) refusal: Option<u16>,
     /// What the reply leaves.
@@ -143,6 +146,7 @@ const TRANSACTION_FLAGS: StatusFlags =
 
 impl Observer for WorkerWatch<'_> {
     fn control(&mut self, control: Control, packet: &[u8]) -> Edit {
+        self.answered.get_or_insert_with(Instant::now);
         match control {
             Control::Ok(_) => {
                 let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
@@ -183,6 +187,7 @@ impl<'a> WorkerWatch<'a> {
             execution: Execution::default(),
             transaction: (flags != StatusFlags::AUTOCOMMIT).then_some(flags),
             delivered,
+            answered: None,
             refusal: None,
             ended: Ended::default(),
             capabilities,

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use peer::connect::ConnectError;
 use peer::inbox::Command;
@@ -41,7 +41,9 @@ impl Session {
     /// A read on a worker. Its connection is put back only when it is in a known state.
     pub(super) async fn on_worker(&mut self, node: NodeId, command: &Command, shape: Shape) -> OnWorker {
         let reading = self.registered.begin_reading(node);
+        self.host.cluster.loads().begin(node);
         let ended = self.read_from(node, command, shape, reading).await;
+        self.host.cluster.loads().end(node);
         self.registered.end_reading();
         match ended {
             OnWorker::NothingDelivered if self.registered.is_killed() => {
@@ -74,6 +76,7 @@ impl Session {
             self.put_back(link);
             return OnWorker::NothingDelivered;
         }
+        let sent = Instant::now();
         if self.bring_up_to_date(&mut link, command).await.is_err() {
             return OnWorker::NothingDelivered;
         }
@@ -90,6 +93,12 @@ impl Session {
         };
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
         self.state.execution.found = watch.execution.found;
+        if let Some(answered) = watch.answered {
+            self.host
+                .cluster
+                .loads()
+                .answered(node, answered.duration_since(sent));
+        }
         match relayed {
             Ok(Ended::Done) => {
                 let ended = watch.ended;

@@ -29,5 +29,6 @@ mod routing;
 mod server_error;
 mod statements;
 mod stock_load;
+mod strategies;
 mod tls;
 mod tracking;
