@@ -27,7 +27,10 @@ const SETTINGS: [&str; 4] = [
 ];
 
 /// Of the shared cluster: many tests write at once on a busy machine, and what a read waits for is not what they test.
-const PATIENCE: &str = "proxy.routing.consistency-wait-ms=5000";
+const PATIENCE: [&str; 2] = [
+    "proxy.routing.consistency-wait-ms=5000",
+    "proxy.limits.connect-timeout-ms=15000",
+];
 
 /// A running cluster.
 #[derive(Debug)]
@@ -73,7 +76,7 @@ pub async fn shared(engine: Engine) -> anyhow::Result<Option<Cluster>> {
         runner.folder().join(engine.to_string()),
         2,
         runner,
-        &[PATIENCE],
+        &PATIENCE,
     );
     keeper::running(&request).await?;
     Cluster::load(&request.cluster_dir(), None).map(Some)

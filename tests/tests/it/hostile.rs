@@ -245,8 +245,8 @@ async fn sockets(pair: &mut Pair) -> anyhow::Result<(usize, usize)> {
     Ok((pair.gatekeeper.sockets()?, pair.proxy.sockets()?))
 }
 
-/// The monitor's second connection to each node may be opened in the meantime.
-const MONITOR_SOCKETS: usize = 3;
+/// The monitor's second and third connection to each node may be opened in the meantime.
+const MONITOR_SOCKETS: usize = 6;
 
 async fn no_more_sockets(pair: &Pair, before: (usize, usize)) -> anyhow::Result<()> {
     eventually("no more sockets than before", SOON, || async {
