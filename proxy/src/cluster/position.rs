@@ -8,7 +8,7 @@
 //! - a worker's is a **lower** bound: everything in it can be seen there.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use mysql_async::Row;
@@ -39,6 +39,8 @@ pub struct Positions {
     /// Questions put so far.
     asked: AtomicU64,
     latest: signal::Sender<Sample>,
+    /// The last answer's [`Position::has_one_order`].
+    one_order: AtomicBool,
     wanted: Notify,
 }
 
@@ -51,6 +53,7 @@ impl Positions {
         Self {
             asked: AtomicU64::new(0),
             latest: signal::Sender::new(nothing),
+            one_order: AtomicBool::new(false),
             wanted: Notify::new(),
         }
     }
@@ -59,6 +62,12 @@ impl Positions {
     #[inline]
     pub fn mark(&self) -> u64 {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// Whether a transaction of this history says that all before it are there too, by the last answer.
+    #[inline]
+    pub fn has_one_order(&self) -> bool {
+        self.one_order.load(Ordering::Relaxed)
     }
 
     /// The last answer.
@@ -137,6 +146,8 @@ impl Sampler {
                 );
             }
             self.had_none = !failed && position.is_none();
+            let one_order = position.as_ref().is_some_and(Position::has_one_order);
+            positions.one_order.store(one_order, Ordering::Relaxed);
             positions.latest.send_replace(Sample {
                 number,
                 position: position.map(Arc::new),

@@ -114,18 +114,30 @@ impl Causality {
         if position.is_start() {
             return; // `last_gtid` is empty until the session's first transaction
         }
-        // where there is one order, all that the session has seen before stands before its own transaction
-        self.told = position.has_one_order();
+        self.told = true;
         self.join(&Arc::new(position));
     }
 
-    /// The manager's reply to a statement has ended.
-    pub(super) fn manager_answered(&mut self, facts: Option<&Facts>, manager: NodeId, mark: u64) {
-        if std::mem::take(&mut self.told) {
+    /// A reply of the manager begins: what it has told before was another's.
+    pub(super) fn begins(&mut self) {
+        self.told = false;
+    }
+
+    /// The manager's reply to a statement has ended. `in_transaction`: one was open when it began, which it may have
+    /// committed. `one_order`: a transaction of the manager's history says that all before it are there too.
+    pub(super) fn manager_answered(
+        &mut self,
+        facts: Option<&Facts>,
+        (manager, mark): (NodeId, u64),
+        in_transaction: bool,
+        one_order: bool,
+    ) {
+        let Some(facts) = facts else {
+            return; // a command that is no statement
+        };
+        if std::mem::take(&mut self.told) && one_order && is_one_transaction(facts) {
             self.seen_node = None;
-            return;
-        }
-        if facts.is_some_and(shows_data) {
+        } else if in_transaction || shows_or_commits(facts) {
             self.answered(manager, mark);
         }
     }
@@ -214,20 +226,30 @@ impl Causality {
     }
 }
 
-/// Whether a statement's reply can tell anything of what is in the database.
-fn shows_data(facts: &Facts) -> bool {
+/// Whether all that a text does stands at the place that its last transaction has.
+fn is_one_transaction(facts: &Facts) -> bool {
+    facts.single().is_some_and(|statement| {
+        matches!(
+            statement.effect,
+            Effect::Write | Effect::Definition | Effect::Transaction(_)
+        )
+    })
+}
+
+/// Whether a statement's reply can tell anything of what is in the database, or the statement can commit.
+fn shows_or_commits(facts: &Facts) -> bool {
     facts
         .statements()
         .iter()
         .any(|statement| match &statement.effect {
-            // COMMIT shows nothing that the transaction has not shown
-            Effect::Session(_) | Effect::Transaction(_) | Effect::Proxy(_) | Effect::Empty => {
+            Effect::Session(_) | Effect::Proxy(_) | Effect::Empty => {
                 let tables = &statement.tables;
                 statement.needs.unknown_function || !tables.names().is_empty() || !tables.complete()
             }
             Effect::Read
             | Effect::Write
             | Effect::Definition
+            | Effect::Transaction(_)
             | Effect::Administration(_)
             | Effect::Call
             | Effect::Unknown(_) => true,
@@ -257,7 +279,12 @@ mod tests {
         let standing = |session: &mut Causality, text: &str| session.standing(W1, Some(&position(text)), now);
         assert_eq!(standing(&mut session, ""), Standing::Covers, "nothing was seen");
         session.committed(b"0-1-7", true);
-        session.manager_answered(Some(&facts("INSERT INTO t VALUES (1)")), MANAGER, 3);
+        session.manager_answered(
+            Some(&facts("INSERT INTO t VALUES (1)")),
+            (MANAGER, 3),
+            false,
+            true,
+        );
         assert_eq!(session.seen(), None, "its place is known");
         assert_eq!(standing(&mut session, "0-1-6"), Standing::Unknown);
         assert!(session.awaited(W1).is_some());
@@ -313,7 +340,7 @@ mod tests {
     #[test]
     fn a_reply_without_a_place_leaves_it_open() {
         let mut session = Causality::default();
-        session.manager_answered(Some(&facts("SELECT a FROM t")), MANAGER, 2);
+        session.manager_answered(Some(&facts("SELECT a FROM t")), (MANAGER, 2), false, true);
         assert_eq!(
             session.seen(),
             Some(Seen {
@@ -321,28 +348,57 @@ mod tests {
                 mark: 2
             })
         );
-        for nothing in ["SET @a = 1", "BEGIN", "COMMIT", "USE s", ""] {
-            session.manager_answered(Some(&facts(nothing)), MANAGER, 9);
+        for nothing in ["SET @a = 1", "USE s", ""] {
+            session.manager_answered(Some(&facts(nothing)), (MANAGER, 9), false, true);
             assert_eq!(session.seen().map(|seen| seen.mark), Some(2), "{nothing}");
         }
-        session.manager_answered(None, MANAGER, 9);
+        session.manager_answered(None, (MANAGER, 9), true, true);
+        assert_eq!(session.seen().map(|seen| seen.mark), Some(2), "a command");
         for data in [
             "SET @a = (SELECT MAX(a) FROM t)",
             "SET @a = f()",
             "UPDATE t SET a = 1",
             "CALL p()",
+            "COMMIT",
         ] {
             let mut session = Causality::default();
-            session.manager_answered(Some(&facts(data)), MANAGER, 9);
+            session.manager_answered(Some(&facts(data)), (MANAGER, 9), false, true);
             assert!(session.seen().is_some(), "{data}");
         }
-        session.committed(b"", true);
-        session.committed(b"0-1-1,1-1-1", true);
-        session.manager_answered(Some(&facts("INSERT INTO t VALUES (1)")), MANAGER, 4);
+    }
+
+    #[test]
+    fn a_place_is_enough_only_for_one_transaction_of_one_order() {
+        let after = |text: &str, in_transaction: bool, one_order: bool| {
+            let mut session = Causality::default();
+            session.answered(W1, 1);
+            session.begins();
+            session.committed(b"", true);
+            session.committed(b"0-1-1", true);
+            session.manager_answered(Some(&facts(text)), (MANAGER, 4), in_transaction, one_order);
+            session.seen().map(|seen| seen.mark)
+        };
+        let write = "INSERT INTO t VALUES (1)";
+        assert_eq!(after(write, false, true), None);
+        assert_eq!(after("COMMIT", true, true), None);
         assert_eq!(
-            session.seen().map(|seen| seen.mark),
+            after(write, false, false),
             Some(4),
             "no order between two domains"
         );
+        assert_eq!(
+            after("CALL p()", false, true),
+            Some(4),
+            "it may have read behind its write"
+        );
+        assert_eq!(after("DO 1; SELECT a FROM t", false, true), Some(4));
+        let mut session = Causality::default();
+        session.committed(b"0-1-1", true);
+        session.begins();
+        session.manager_answered(Some(&facts("SELECT a FROM t")), (MANAGER, 4), false, true);
+        assert!(session.seen().is_some(), "what was told was another's");
+        let mut session = Causality::default();
+        session.manager_answered(Some(&facts("SET autocommit = 1")), (MANAGER, 4), true, true);
+        assert!(session.seen().is_some(), "it commits");
     }
 }

@@ -16,6 +16,7 @@ use std::time::Instant;
 
 use peer::connect::ConnectError;
 use peer::relay::RelayError;
+use statement::Facts;
 
 use super::Session;
 use super::causality::{Causality, Seen, Standing};
@@ -37,6 +38,17 @@ impl Session {
             .cluster
             .positions(self.manager.node)
             .map_or(0, Positions::mark)
+    }
+
+    /// The manager's reply to a statement has ended. `in_transaction`: one was open when it began.
+    pub(super) fn seen_on_manager(&mut self, facts: Option<&Facts>, in_transaction: bool) {
+        let positions = self.host.cluster.positions(self.manager.node);
+        let mark = positions.map_or(0, Positions::mark);
+        let one_order = positions.is_some_and(Positions::has_one_order);
+        let at = (self.manager.node, mark);
+        self.state
+            .causality
+            .manager_answered(facts, at, in_transaction, one_order);
     }
 
     /// Whether the route's worker could show something older than the session has seen.

@@ -147,10 +147,7 @@ impl Session {
         self.state.collation_is_stale = true;
         self.state.leavings.all_on(self.manager.node);
         self.state.previous = Some(self.manager.node);
-        let mark = self.mark();
-        self.state
-            .causality
-            .manager_answered(Some(facts), self.manager.node, mark);
+        self.seen_on_manager(Some(facts), true);
         self.state.error = error;
         if error.is_none() {
             self.state.ran(facts);

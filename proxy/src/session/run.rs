@@ -218,6 +218,8 @@ impl Session {
         let counts_instead = (!self.manager.is_mariadb() && leavings::keeps_leavings(asked.code))
             .then(|| self.state.leavings.warnings_elsewhere(self.manager.node))
             .flatten();
+        let in_transaction = self.state.transaction.open || !self.state.transaction.autocommit;
+        self.state.causality.begins();
         let mut watch = ManagerWatch::new(&mut self.state, self.capabilities, self.manager.is_mariadb);
         watch.counts_instead = counts_instead;
         watch.visits_schema = facts.is_some_and(|facts| {
@@ -248,8 +250,7 @@ impl Session {
         }
         let (node, is_mariadb) = (self.manager.node, self.manager.is_mariadb);
         self.state.previous = Some(node);
-        let mark = self.mark();
-        self.state.causality.manager_answered(facts, node, mark);
+        self.seen_on_manager(facts, in_transaction);
         match facts {
             Some(facts) => self.state.leavings.left_by(node, facts, ended, is_mariadb),
             // COM_STMT_PREPARE is left to who knows its facts
