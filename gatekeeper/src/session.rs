@@ -265,6 +265,7 @@ impl Session {
     async fn pass_last_words(&mut self, said: std::io::Result<Chunk>) {
         if let Ok(chunk) = said
             && !chunk.is_empty()
+            && !peer::proof::say_killed(chunk.filled())
         {
             self.answer(chunk.filled()).await;
         }

@@ -285,10 +285,17 @@ impl Session {
         Flow::End
     }
 
-    /// The manager ends the session, perhaps with an ERR packet that says why.
+    /// The manager ends the session, perhaps with an ERR packet that says why. Of a killed one the gatekeeper is told:
+    /// it may be sending a command at this moment, and would take a close for a lost proxy.
     async fn pass_last_words(&mut self, said: std::io::Result<Chunk>) {
-        if let Ok(chunk) = said {
-            self.answer(chunk.filled()).await;
+        let mut words = said.map_or_else(|_| Vec::new(), |chunk| chunk.filled().to_vec());
+        let killed = self.registered.is_killed();
+        if killed && words.is_empty() {
+            peer::proof::killed().encode(0, &mut words);
+        }
+        self.answer(&words).await;
+        if killed {
+            peer::relay::linger(&mut self.client).await;
         }
     }
 

@@ -18,6 +18,8 @@ mod mac;
 mod secret;
 
 use wire::ServerError;
+use wire::limits::PACKET_HEADER_BYTES;
+use wire::reply::ErrPacket;
 
 pub use self::accept::{HopAccepted, Pending, accept};
 pub use self::connect::{HopLogin, connect};
@@ -31,6 +33,12 @@ pub const KILLED: u16 = 0xff10;
 /// The packet of [`KILLED`].
 pub fn killed() -> ServerError {
     ServerError::new(KILLED, b"70100", "Connection was killed")
+}
+
+/// Whether `packets` begin with a packet of [`KILLED`], header included.
+pub fn say_killed(packets: &[u8]) -> bool {
+    let payload = packets.get(PACKET_HEADER_BYTES..).unwrap_or_default();
+    ErrPacket::decode(payload).is_ok_and(|error| error.code == KILLED)
 }
 
 /// The plugin's name in greeting and response.

@@ -126,6 +126,11 @@ impl Outbox {
         self.pending.is_some()
     }
 
+    /// What is waiting, without taking it.
+    pub fn waiting(&self) -> &[u8] {
+        self.pending.as_ref().map_or(&[], Chunk::filled)
+    }
+
     pub(crate) fn put(&mut self, chunk: Chunk) {
         self.pending = Some(chunk);
     }

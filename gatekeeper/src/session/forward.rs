@@ -1,7 +1,8 @@
 //! A permitted command goes to the proxy, and its reply comes home.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use peer::chunk::Chunk;
 use peer::inbox::Command;
 use peer::relay::{self, Conversed, Ends, Moved, RelayError};
 use peer::rest::Rest;
@@ -29,10 +30,7 @@ impl Session {
                 drop(command);
                 self.converse(asked, None, begun).await
             }
-            Err(error) => {
-                let error = RelayError::From(error);
-                Box::pin(self.relay_failed(error, Moved::default())).await
-            }
+            Err(error) => Box::pin(self.send_failed(error)).await,
         }
     }
 
@@ -73,9 +71,33 @@ impl Session {
         }
         self.gate.metrics.statement_took(begun.elapsed());
         match conversed {
+            Ok(Conversed::Done) if self.hop.outbox.has_bytes() => Box::pin(self.spoken_after_reply()).await,
             Ok(Conversed::Done) => Flow::Continue,
             ended => Box::pin(self.conversation_ended(ended, moved, file_refused)).await,
         }
+    }
+
+    /// The proxy says more than was asked for. When it is that the session was killed, the client has the answer to its
+    /// KILL, and no other command is taken: a server closes there.
+    async fn spoken_after_reply(&mut self) -> Flow {
+        if !peer::proof::say_killed(self.hop.outbox.waiting()) {
+            return Flow::Continue;
+        }
+        relay::linger(&mut self.client).await;
+        Flow::End
+    }
+
+    /// The proxy takes no command any more; it may have said why.
+    async fn send_failed(&mut self, error: std::io::Error) -> Flow {
+        /// What was said before the connection broke is there, or will not come.
+        const LAST_WORDS_WAIT_MAX: Duration = Duration::from_secs(1);
+        let said = tokio::time::timeout(LAST_WORDS_WAIT_MAX, Chunk::read(&mut self.hop.stream)).await;
+        if let Ok(Ok(chunk)) = said
+            && peer::proof::say_killed(chunk.filled())
+        {
+            return Flow::End;
+        }
+        self.relay_failed(RelayError::From(error), Moved::default()).await
     }
 
     /// Everything that ends the session.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use peer::inbox::Command;
-use peer::proof::KillReach;
+use peer::proof::{self, KillReach};
 use peer::relay::{self, Moved, RelayError};
 use statement::{Administration, Effect, Facts, Kill, KillEnds, KillVictim};
 use wire::command::{CommandCode, Execute};
@@ -34,6 +34,9 @@ const NOBODY: u32 = u32::MAX;
 
 /// Unknown thread; not the owner of it.
 const ABOUT_A_THREAD: [u16; 2] = [1094, 1095];
+
+/// How a server answers the KILL of one's own connection: MySQL's query was interrupted, MariaDB's connection killed.
+const OWN_END: [u16; 2] = [1317, 1927];
 
 /// What was asked for, and by which number.
 #[derive(Clone, Copy)]
@@ -205,7 +208,20 @@ impl Session {
             (Some((victim, _)), None) => self.reach_workers(order.ends, victim, reading).await,
             _ => {}
         }
+        let is_own = victim.is_some_and(|(victim, _)| Arc::ptr_eq(&victim, self.registered.listed()));
+        if is_own && ends_session && error.is_none_or(|code| OWN_END.contains(&code)) {
+            return self.end_killed_by_itself(reply).await;
+        }
         self.answer(&reply).await
+    }
+
+    /// The server closes behind its answer, so no other command is taken. The gatekeeper hears of it with the answer,
+    /// before its client can have sent the next.
+    async fn end_killed_by_itself(&mut self, mut answer: Vec<u8>) -> Flow {
+        proof::killed().encode(0, &mut answer);
+        self.answer(&answer).await;
+        relay::linger(&mut self.client).await;
+        Flow::End
     }
 
     /// A command on the manager, its reply kept: one packet or a few small ones.
