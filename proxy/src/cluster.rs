@@ -35,7 +35,7 @@ use tracing::info;
 
 pub use health::{Exclusion, Health};
 pub use load::Loads;
-pub use node::{Address, NODES_MAX, Node, NodeFacts, NodeId, NodeTls, Role, Tls};
+pub use node::{Address, ClientTls, ClientWay, NODES_MAX, Node, NodeFacts, NodeId, NodeTls, Role, Tls};
 pub use position::{Positions, Sample};
 pub use view::{ClusterView, Latency, NodeView};
 

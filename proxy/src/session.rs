@@ -45,6 +45,7 @@ use self::proxy_statement::LastRoute;
 use self::state::SessionState;
 use self::trackers::Held;
 use crate::accounts::Account;
+use crate::cluster::ClientWay;
 use crate::consistency::Consistency;
 use crate::host::Host;
 use crate::metrics::ErrorKind;
@@ -85,7 +86,7 @@ struct Session {
     registered: Registered,
     collation: u16,
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
-    client_by_tls: bool,
+    client_way: ClientWay,
     manager: Link,
     /// By node; the manager's place stays empty.
     workers: Vec<Option<Box<Link>>>,

@@ -277,6 +277,8 @@ impl Who {
             attributes,
             client_address: self.host.clone(),
             client_tls: self.tls.clone(),
+            client_compression: Compression::agreed(capabilities, None)
+                .map_or(Capabilities::NONE, Compression::flag),
             connection: Some(gate.ids.on_hop(self.connection_id)),
             kill: policy::kill_reach(self.user.policy()),
         }

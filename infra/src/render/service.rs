@@ -102,7 +102,8 @@ pub fn users<'a>(users: impl Iterator<Item = (&'a str, &'a str, PolicyName)>) ->
 pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
     use crate::render::my_cnf::Role as Ours;
     use proxy::config::raw::{
-        Account, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, NodeTls, Role, Routing,
+        Account, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, NodeCompression, NodeTls, Role,
+        Routing,
     };
     let node = |place: &NodePlace| {
         let role = match place.role {
@@ -110,8 +111,9 @@ pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
             Ours::Worker => Role::Worker,
         };
         Node {
-            // what a client asks the server about its encryption is then true
+            // what a client asks the server about its encryption and compression is then true
             tls: NodeTls::AsClient,
+            compression: NodeCompression::AsClient,
             ..Node::new(&place.name, role, "127.0.0.1", place.port)
         }
     };

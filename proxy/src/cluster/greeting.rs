@@ -41,7 +41,7 @@ pub(super) async fn visit(node: &Node, monitor: &config::Monitor) -> Result<Visi
         capabilities: Capabilities::BOOKKEEPING_FLAGS,
         collation: COLLATION,
         attributes: &[(b"program_name".to_vec(), b"proxy greeting".to_vec())],
-        tls: node.peer_tls(false),
+        tls: node.peer_tls(super::node::ClientWay::default()),
     };
     let connection = connect::login_over(stream, request).await?;
     let greeting = connection.greeting;

@@ -62,6 +62,40 @@ pub struct Tls {
     pub server_name: Option<String>,
     /// Made once from the above.
     connector: Option<Connector>,
+    /// For clients of TLS 1.2, where nodes are reached as the client reaches us.
+    connector_1_2: Option<Connector>,
+}
+
+/// How a client reaches us, for nodes that are to be reached as the client does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ClientWay {
+    /// By TLS, and by which.
+    pub tls: ClientTls,
+    /// The flag of its compression, or none.
+    pub compression: Capabilities,
+}
+
+/// A client's TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ClientTls {
+    /// None.
+    #[default]
+    Off,
+    /// Version 1.2.
+    V1_2,
+    /// Version 1.3.
+    V1_3,
+}
+
+impl ClientTls {
+    /// From a version and a cipher, as the gatekeeper tells them.
+    pub fn of(told: Option<&str>) -> Self {
+        match told {
+            None => ClientTls::Off,
+            Some(told) if told.starts_with("TLSv1.2") => ClientTls::V1_2,
+            Some(_) => ClientTls::V1_3,
+        }
+    }
 }
 
 impl Tls {
@@ -80,11 +114,16 @@ impl Tls {
                 Some(Connector::verifying(ca, server_name.as_deref().unwrap_or(host))?)
             }
         };
+        let connector_1_2 = match mode {
+            NodeTls::AsClient => Some(Connector::encrypt_only_by_1_2()?),
+            NodeTls::Off | NodeTls::Preferred | NodeTls::Required | NodeTls::Verify => None,
+        };
         Ok(Self {
             mode,
             ca,
             server_name,
             connector,
+            connector_1_2,
         })
     }
 }
@@ -95,22 +134,27 @@ impl Node {
         &self.address
     }
 
-    /// What TLS to ask for, on behalf of a client that came by TLS or did not.
-    pub fn peer_tls(&self, client_by_tls: bool) -> TlsPolicy<'_> {
-        match (self.tls.mode, &self.tls.connector) {
+    /// What TLS to ask for, on behalf of a client.
+    pub fn peer_tls(&self, client: ClientWay) -> TlsPolicy<'_> {
+        let connector = match client.tls {
+            ClientTls::V1_2 if self.tls.mode == NodeTls::AsClient => &self.tls.connector_1_2,
+            ClientTls::Off | ClientTls::V1_2 | ClientTls::V1_3 => &self.tls.connector,
+        };
+        match (self.tls.mode, connector) {
             (NodeTls::Off, _) | (_, None) => TlsPolicy::Off,
-            (NodeTls::AsClient, Some(connector)) if client_by_tls => TlsPolicy::Preferred(connector),
-            (NodeTls::AsClient, Some(_)) => TlsPolicy::Off,
+            (NodeTls::AsClient, Some(_)) if client.tls == ClientTls::Off => TlsPolicy::Off,
+            (NodeTls::AsClient, Some(connector)) => TlsPolicy::Preferred(connector),
             (NodeTls::Preferred, Some(connector)) => TlsPolicy::Preferred(connector),
             (NodeTls::Required | NodeTls::Verify, Some(connector)) => TlsPolicy::Required(connector),
         }
     }
 
     /// What a session's connection asks for: the session's own capabilities, and this node's compression.
-    pub fn compressed(&self, session: Capabilities) -> Capabilities {
+    pub fn compressed(&self, session: Capabilities, client: ClientWay) -> Capabilities {
         let session = session.without(Compression::FLAGS);
         match self.compression {
             NodeCompression::Off => session,
+            NodeCompression::AsClient => session | client.compression,
             NodeCompression::Zlib => session | Capabilities::COMPRESS,
             NodeCompression::Zstd => session | Capabilities::ZSTD_COMPRESSION,
         }

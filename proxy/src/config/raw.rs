@@ -200,6 +200,8 @@ pub enum NodeCompression {
     /// None: on one machine and in one network bytes are cheaper than time.
     #[default]
     Off,
+    /// As the client does: the server's `Compression` status is then true.
+    AsClient,
     /// zlib.
     Zlib,
     /// zstd; MariaDB has none.

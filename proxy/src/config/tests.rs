@@ -243,12 +243,10 @@ fn the_remote_example_is_sound() {
     let config = example("proxy-remote.toml");
     assert!(config.gatekeeper.tls.is_some() && config.gatekeeper.secret.is_some());
     assert_eq!(config.strategy, Strategy::Ping);
-    assert!(
-        config
-            .nodes
-            .iter()
-            .all(|node| matches!(node.peer_tls(false), peer::connect::TlsPolicy::Required(_)))
-    );
+    assert!(config.nodes.iter().all(|node| matches!(
+        node.peer_tls(crate::cluster::ClientWay::default()),
+        peer::connect::TlsPolicy::Required(_)
+    )));
 }
 
 #[test]

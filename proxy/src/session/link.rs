@@ -19,7 +19,7 @@ use wire::{Capabilities, StatusFlags};
 
 use super::trackers::{VALUES, Values};
 use crate::accounts::Account;
-use crate::cluster::{Node, NodeId, Role};
+use crate::cluster::{ClientWay, Node, NodeId, Role};
 use crate::metrics::GaugeGuard;
 use crate::session_registry::{Registered, RegisteredThread, ThreadId};
 use crate::session_variables::Version;
@@ -68,7 +68,7 @@ pub(super) struct Login<'a> {
     pub(super) collation: u16,
     pub(super) schema: &'a [u8],
     pub(super) attributes: &'a [(Vec<u8>, Vec<u8>)],
-    pub(super) client_by_tls: bool,
+    pub(super) client_way: ClientWay,
     pub(super) timeout: Duration,
     pub(super) counted: GaugeGuard,
     /// Where the connection's number is kept for a KILL.
@@ -112,10 +112,10 @@ impl Link {
                     user: login.account.name.as_bytes(),
                     password: login.account.password.expose(),
                     database: (!login.schema.is_empty()).then_some(login.schema),
-                    capabilities: node.compressed(login.capabilities),
+                    capabilities: node.compressed(login.capabilities, login.client_way),
                     collation: login.collation,
                     attributes: login.attributes,
-                    tls: node.peer_tls(login.client_by_tls),
+                    tls: node.peer_tls(login.client_way),
                 },
             )
             .await?;

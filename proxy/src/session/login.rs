@@ -20,7 +20,7 @@ use super::run::connect_error_kind;
 use super::state::SessionState;
 use super::trackers;
 use crate::accounts::Account;
-use crate::cluster::NodeFacts;
+use crate::cluster::{ClientTls, ClientWay, NodeFacts};
 use crate::host::Host;
 use crate::metrics::AuthFailure;
 use crate::session_registry::Registered;
@@ -148,7 +148,7 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         registered,
         collation: identity.collation,
         attributes,
-        client_by_tls: identity.client_tls.is_some(),
+        client_way: client_way(&identity),
         manager: link,
         workers: std::iter::repeat_with(|| None).take(nodes).collect(),
         state,
@@ -156,6 +156,14 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         strategy: host.config.strategy,
         last_route: None,
     })
+}
+
+/// How the client reaches the gatekeeper.
+fn client_way(identity: &HopIdentity) -> ClientWay {
+    ClientWay {
+        tls: ClientTls::of(identity.client_tls.as_deref()),
+        compression: identity.client_compression,
+    }
 }
 
 async fn open_manager(
@@ -174,7 +182,7 @@ async fn open_manager(
         collation: identity.collation,
         schema: identity.database.as_deref().unwrap_or_default(),
         attributes,
-        client_by_tls: identity.client_tls.is_some(),
+        client_way: client_way(identity),
         timeout: host.config.limits.connect_timeout,
         counted: host.metrics.server_connection(manager),
         registered,

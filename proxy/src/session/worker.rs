@@ -158,7 +158,7 @@ impl Session {
             collation: self.collation,
             schema: &self.state.schema,
             attributes: &self.attributes,
-            client_by_tls: self.client_by_tls,
+            client_way: self.client_way,
             timeout: self.host.config.limits.connect_timeout,
             counted: self.host.metrics.server_connection(node),
             registered: &self.registered,

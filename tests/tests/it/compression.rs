@@ -19,6 +19,7 @@ use wire::command::CommandCode;
 
 on_each_engine!(
     stock_clients_compress_by_every_way,
+    the_servers_status_tells_what_the_client_does,
     mysqls_client_chooses_zstd_where_the_server_is_mysql,
     a_local_file_is_loaded_compressed,
     a_driver_works_compressed,
@@ -65,6 +66,37 @@ async fn stock_clients_compress_by_every_way(cluster: &Cluster) -> anyhow::Resul
             let count = "SELECT COUNT(*) FROM sakila.actor";
             let printed = printed_by(&door, family, entry, &options, count).await?;
             assert_eq!(printed.trim(), "200");
+        }
+    }
+    Ok(())
+}
+
+/// Nodes are reached as the client reaches us (`as-client`), so that what drivers ask the server about it is true.
+async fn the_servers_status_tells_what_the_client_does(cluster: &Cluster) -> anyhow::Result<()> {
+    const STATUS: &str = "SHOW SESSION STATUS WHERE Variable_name IN ('Compression', 'Ssl_version')";
+    let door = cluster.door()?;
+    // MariaDB's nodes have no certificate here
+    let has_tls = cluster.engine() == Engine::Mysql;
+    for family in [Engine::Mariadb, Engine::Mysql] {
+        for (options, compressed, version) in [
+            (&["--compress"][..], "ON", ""),
+            (&[], "OFF", ""),
+            (&["--tls-version=TLSv1.2"], "OFF", "TLSv1.2"),
+            (&["--tls-version=TLSv1.3", "--compress"], "ON", "TLSv1.3"),
+        ] {
+            let entry = if version.is_empty() {
+                Entry::Plain
+            } else {
+                Entry::Tls
+            };
+            let printed = printed_by(&door, family, entry, options, STATUS).await?;
+            let status: Vec<&str> = printed
+                .split_ascii_whitespace()
+                .filter(|word| !word.contains("_version"))
+                .collect();
+            let version = Some(version).filter(|version| has_tls && !version.is_empty());
+            let expected: Vec<&str> = ["Compression", compressed].into_iter().chain(version).collect();
+            assert_eq!(status, expected, "{family} {options:?}");
         }
     }
     Ok(())

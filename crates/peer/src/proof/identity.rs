@@ -9,6 +9,12 @@ use super::{PLUGIN, mac};
 const NONCE: &[u8] = b"_gatekeeper_nonce";
 const CLIENT_ADDRESS: &[u8] = b"_client_address";
 const CLIENT_TLS: &[u8] = b"_client_tls";
+/// How the client compresses; nothing where it does not.
+const COMPRESSION: &[u8] = b"_gatekeeper_compression";
+const COMPRESSIONS: [(&[u8], Capabilities); 2] = [
+    (b"zlib", Capabilities::COMPRESS),
+    (b"zstd", Capabilities::ZSTD_COMPRESSION),
+];
 const CONNECTION: &[u8] = b"_gatekeeper_connection";
 const KILL: &[u8] = b"_gatekeeper_kill";
 /// The value of [`KILL`] that lifts its bound; without it there is one.
@@ -69,6 +75,8 @@ pub struct HopIdentity {
     pub client_address: String,
     /// The client's TLS version and cipher.
     pub client_tls: Option<String>,
+    /// The flag of the client's compression, or none.
+    pub client_compression: Capabilities,
     /// The client's connection, as its greeting has it; none when the other end does not say.
     pub connection: Option<HopConnection>,
     /// What the client may kill.
@@ -78,7 +86,7 @@ pub struct HopIdentity {
 impl HopIdentity {
     /// All attributes: ours first, for the client's own are cut when they are too many.
     fn all_attributes(&self, nonce: Nonce) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut all = Vec::with_capacity(self.attributes.len() + 5);
+        let mut all = Vec::with_capacity(self.attributes.len() + 7);
         all.push((NONCE.to_vec(), mac::hexadecimal(&nonce.0).into_bytes()));
         all.push((CLIENT_ADDRESS.to_vec(), self.client_address.clone().into_bytes()));
         if u8::try_from(self.collation).is_err() {
@@ -86,6 +94,11 @@ impl HopIdentity {
         }
         if let Some(tls) = &self.client_tls {
             all.push((CLIENT_TLS.to_vec(), tls.clone().into_bytes()));
+        }
+        for (name, flag) in COMPRESSIONS {
+            if self.client_compression.has(flag) {
+                all.push((COMPRESSION.to_vec(), name.to_vec()));
+            }
         }
         if let Some(connection) = self.connection {
             all.push((CONNECTION.to_vec(), connection.encode()));
@@ -161,6 +174,10 @@ impl HopIdentity {
             Some(KILL_ANYTHING) => KillReach::Anything,
             _ => KillReach::Sessions,
         };
+        let client_compression = COMPRESSIONS
+            .into_iter()
+            .find(|(name, _)| bytes(COMPRESSION) == Some(*name))
+            .map_or(Capabilities::NONE, |(_, flag)| flag);
         let (client_address, client_tls) = (text(CLIENT_ADDRESS).unwrap_or_default(), text(CLIENT_TLS));
         let attributes = attributes
             .into_iter()
@@ -174,6 +191,7 @@ impl HopIdentity {
             attributes,
             client_address,
             client_tls,
+            client_compression,
             connection,
             kill,
         }

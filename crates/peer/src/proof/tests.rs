@@ -58,6 +58,7 @@ fn identity() -> HopIdentity {
         ],
         client_address: "192.0.2.7:50123".to_owned(),
         client_tls: Some("TLSv1.3 TLS13_AES_256_GCM_SHA384".to_owned()),
+        client_compression: Capabilities::ZSTD_COMPRESSION,
         connection: Some(HopConnection {
             gatekeeper: 0x0123_4567_89ab_cdef,
             id: 0x4100_0007,
@@ -104,8 +105,8 @@ fn assert_arrived(result: (Result<HopIdentity, LoginError>, Result<HopLogin, Con
     let sent = identity();
     assert_eq!((&seen.user, &seen.database), (&sent.user, &sent.database));
     assert_eq!(
-        (&seen.client_address, &seen.client_tls),
-        (&sent.client_address, &sent.client_tls)
+        (&seen.client_address, &seen.client_tls, seen.client_compression),
+        (&sent.client_address, &sent.client_tls, sent.client_compression)
     );
     assert_eq!((seen.connection, seen.kill), (sent.connection, sent.kill));
     assert_eq!(

@@ -21,8 +21,16 @@ pub struct Connector {
 impl Connector {
     /// Encrypts without looking at the server's certificate: who can redirect packets can pose as the server.
     pub fn encrypt_only() -> Result<Self, TlsError> {
-        let builder =
-            ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+        Self::encrypt_by(rustls::DEFAULT_VERSIONS)
+    }
+
+    /// The same by TLS 1.2, as a client came that would not or could not do better.
+    pub fn encrypt_only_by_1_2() -> Result<Self, TlsError> {
+        Self::encrypt_by(&[&rustls::version::TLS12])
+    }
+
+    fn encrypt_by(versions: &[&'static rustls::SupportedProtocolVersion]) -> Result<Self, TlsError> {
+        let builder = ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions)?;
         let config = builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(EncryptOnly::new(provider())))
