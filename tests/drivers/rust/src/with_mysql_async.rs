@@ -55,7 +55,10 @@ where
 {
     let mut all = Vec::new();
     loop {
-        let said = json!([result.last_insert_id(), result.warnings()]);
+        // of rows no insert id is said: what stands there is what MariaDB has left from another connection's thread
+        let has_rows = result.columns().is_some_and(|columns| !columns.is_empty());
+        let insert_id = result.last_insert_id().filter(|_| !has_rows);
+        let said = json!([insert_id, result.warnings()]);
         let columns: Option<Vec<String>> = result.columns().map(|columns| {
             columns
                 .iter()
