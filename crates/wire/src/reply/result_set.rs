@@ -42,7 +42,7 @@ impl TextResultSet {
             }
         });
         for name in &self.columns {
-            sequence = encode_with(out, sequence, |out| column(name, out));
+            sequence = encode_with(out, sequence, |out| column(name, capabilities, out));
         }
         if !deprecate_eof {
             sequence = eof(status, sequence, out);
@@ -69,10 +69,13 @@ impl TextResultSet {
     }
 }
 
-fn column(name: &str, out: &mut Vec<u8>) {
+fn column(name: &str, capabilities: Capabilities, out: &mut Vec<u8>) {
     out.put_lenenc_bytes(b"def"); // catalog
     for text in ["", "", "", name, ""] {
         out.put_lenenc_bytes(text.as_bytes()); // schema, table, original table, name, original name
+    }
+    if capabilities.has(Capabilities::MARIADB_EXTENDED_METADATA) {
+        out.put_lenenc_bytes(b""); // no more to say of the type
     }
     out.put_lenenc(0x0c); // bytes of what follows
     out.put_u16(UTF8MB4_GENERAL_CI);
@@ -89,4 +92,24 @@ fn eof(status: StatusFlags, sequence: u8, out: &mut Vec<u8>) -> u8 {
         out.put_u16(0);
         out.put_u16(status.0);
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_says_as_much_as_was_agreed_on() {
+        let encoded = |capabilities| {
+            let mut out = Vec::new();
+            TextResultSet::new(&["node"]).encode(capabilities, StatusFlags::AUTOCOMMIT, &mut out);
+            out
+        };
+        let plain = encoded(Capabilities::NONE);
+        let extended = encoded(Capabilities::MARIADB_EXTENDED_METADATA);
+        // header, catalog, three empty names, the name, an empty one
+        let behind_names = 5 + 4 + 4 + 3 + 5 + 1;
+        assert_eq!(plain[behind_names], 0x0c);
+        assert_eq!(extended[behind_names..behind_names + 2], [0, 0x0c]);
+    }
 }
