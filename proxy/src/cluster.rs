@@ -215,7 +215,6 @@ impl NodeView {
             health: Health::Excluded(Exclusion::NotCheckedYet),
             latency: Latency::default(),
             lag: None,
-            gtid: None,
             facts: None,
         }
     }

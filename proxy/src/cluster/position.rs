@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 use super::Cluster;
 use super::control::{Control, ControlError, within};
 use super::node::{Node, NodeId, Role};
+use super::replication::is_mariadb;
 use crate::config;
 use crate::position::Position;
 
@@ -179,10 +180,7 @@ impl Sampler {
             Some(known) => known,
             None => {
                 let [version, comment] = self.texts("SELECT VERSION(), @@version_comment").await?;
-                let is_mariadb = [version, comment]
-                    .iter()
-                    .any(|text| text.to_ascii_lowercase().contains("mariadb"));
-                *self.is_mariadb.insert(is_mariadb)
+                *self.is_mariadb.insert(is_mariadb(&version, &comment))
             }
         };
         match (is_mariadb, self.node.role) {

@@ -89,6 +89,13 @@ impl Observation {
     }
 }
 
+/// Which of the two a server is, by `VERSION()` and `@@version_comment`: packagers change the one or the other.
+pub(super) fn is_mariadb(version: &str, comment: &str) -> bool {
+    [version, comment]
+        .iter()
+        .any(|text| text.to_ascii_lowercase().contains("mariadb"))
+}
+
 /// Whether a server variable is on. MariaDB from 12 knows more values of `read_only` than ON and OFF.
 pub(super) fn is_on(text: &str) -> bool {
     !(text == "0" || text.eq_ignore_ascii_case("off") || text.is_empty())

@@ -28,8 +28,6 @@ pub struct NodeView {
     pub latency: Latency,
     /// How far behind the manager it is, as it says itself: whole seconds.
     pub lag: Option<Duration>,
-    /// Its position in the manager's history: `gtid_executed`, or MariaDB's `gtid_current_pos`.
-    pub gtid: Option<Arc<str>>,
     /// What its greeting said.
     pub facts: Option<Arc<NodeFacts>>,
 }
@@ -192,7 +190,6 @@ pub(crate) mod tests {
                     health,
                     latency: Latency::default(),
                     lag: None,
-                    gtid: None,
                     facts: Some(Arc::new(NodeFacts {
                         version: format!("10.11.{id}-MariaDB").into_bytes(),
                         capabilities,

@@ -1,6 +1,6 @@
 //! One node's health: a check every interval, each within one bound.
 //!
-//! A check asks what can change: `read_only`, the position, the state of replication. A new connection
+//! A check asks what can change: `read_only`, the state of replication. A new connection
 //! asks first who the server is, and reads its greeting.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::control::{Control, ControlError, within};
 use super::greeting;
 use super::health::{Exclusion, Health, HealthHistory};
 use super::node::{Node, NodeFacts, NodeId, Role};
-use super::replication::{Observation, Source, StatusRow, is_on};
+use super::replication::{Observation, Source, StatusRow, is_mariadb, is_on};
 use crate::config;
 
 /// A node that cannot be reached is tried less and less often, down to this: it must be noticed when it
@@ -38,12 +38,6 @@ enum Dialect {
     MySql,
     /// MySQL before 8.0.22.
     MySqlSlave,
-}
-
-/// What a check found, beside the health.
-struct Checked {
-    observation: Observation,
-    gtid: Option<String>,
 }
 
 /// The task of one node.
@@ -119,9 +113,9 @@ impl Watch {
         self.conclude(checked);
     }
 
-    fn conclude(&mut self, checked: Result<Checked, ControlError>) {
+    fn conclude(&mut self, checked: Result<Observation, ControlError>) {
         let verdict = match &checked {
-            Ok(checked) => checked.observation.judge(self.node.role, self.monitor.lag_max),
+            Ok(observation) => observation.judge(self.node.role, self.monitor.lag_max),
             Err(ControlError::Timeout(_) | ControlError::Lost(_)) => Err(Exclusion::Unreachable),
             Err(ControlError::Denied { .. }) => Err(Exclusion::AccessDenied),
             Err(ControlError::Server { .. }) => Err(Exclusion::StateUnknown),
@@ -133,14 +127,7 @@ impl Watch {
         }
         self.cluster.update(self.id, |view| {
             view.health = health;
-            view.lag = checked
-                .as_ref()
-                .ok()
-                .and_then(|checked| checked.observation.lag());
-            let gtid = checked.ok().and_then(|checked| checked.gtid);
-            if gtid.is_some() && gtid.as_deref() != view.gtid.as_deref() {
-                view.gtid = gtid.map(Into::into);
-            }
+            view.lag = checked.as_ref().ok().and_then(Observation::lag);
         });
     }
 
@@ -157,7 +144,7 @@ impl Watch {
 
     /// A connection that was lost since the last check (an idle time-out, a KILL, a restart) says nothing
     /// about the server; a new one does.
-    async fn check_on_an_open_connection(&mut self) -> Result<Checked, ControlError> {
+    async fn check_on_an_open_connection(&mut self) -> Result<Observation, ControlError> {
         let is_new = self.control.open().await?;
         if is_new {
             self.dialect = None;
@@ -172,7 +159,7 @@ impl Watch {
         }
     }
 
-    async fn check(&mut self) -> Result<Checked, ControlError> {
+    async fn check(&mut self) -> Result<Observation, ControlError> {
         let dialect = match self.dialect {
             Some(dialect) => dialect,
             None => self.meet().await?,
@@ -183,15 +170,11 @@ impl Watch {
             .next()
             .and_then(|(_, text)| text)
             .is_some_and(|text| is_on(&text));
-        let gtid = state.next().and_then(|(_, text)| text);
         let sources = match self.node.role {
             Role::Manager => Vec::new(),
             Role::Worker => self.sources(dialect).await?,
         };
-        Ok(Checked {
-            observation: Observation { read_only, sources },
-            gtid,
-        })
+        Ok(Observation { read_only, sources })
     }
 
     /// Who is there? Asked once for each connection.
@@ -207,8 +190,7 @@ impl Watch {
             .map(|(_, text)| text);
         let mut text = || row.next().flatten().unwrap_or_default();
         let (version, comment, charset, collation) = (text(), text(), text(), text());
-        let is_mariadb = version.contains("MariaDB") || comment.to_ascii_lowercase().contains("mariadb");
-        let dialect = if is_mariadb {
+        let dialect = if is_mariadb(&version, &comment) {
             Dialect::MariaDb
         } else {
             Dialect::MySql
@@ -267,13 +249,11 @@ async fn asked_for_a_check(cluster: &Cluster, id: NodeId) {
     }
 }
 
-/// `read_only` first, then the position in the manager's history.
+/// Whether the node may be written to.
 fn state_of(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::MariaDb => "SELECT @@global.read_only, @@global.gtid_current_pos",
-        Dialect::MySql | Dialect::MySqlSlave => {
-            "SELECT @@global.read_only OR @@global.super_read_only, @@global.gtid_executed"
-        }
+        Dialect::MariaDb => "SELECT @@global.read_only",
+        Dialect::MySql | Dialect::MySqlSlave => "SELECT @@global.read_only OR @@global.super_read_only",
     }
 }
 
