@@ -103,6 +103,16 @@ pub struct Moved {
     pub at_boundary: bool,
 }
 
+impl Moved {
+    /// The sequence number of a packet of our own behind what was delivered; none in the middle of another.
+    pub fn next_sequence(self) -> Option<u8> {
+        match self.bytes {
+            0 => Some(1),
+            _ => self.at_boundary.then(|| self.sequence.wrapping_add(1)),
+        }
+    }
+}
+
 /// The receiving end of a connection: bytes that have come before anybody asked for them are kept.
 #[derive(Debug, Default)]
 pub struct Outbox {

@@ -143,12 +143,7 @@ impl Session {
             RelayError::From(_) | RelayError::Protocol(_) => {
                 tracing::warn!(connection = %self.who.connection_id, %error, "lost the proxy while a command ran");
                 self.gate.metrics.error(ErrorKind::ProxyLost);
-                if moved.bytes == 0 || moved.at_boundary {
-                    let sequence = if moved.bytes == 0 {
-                        1
-                    } else {
-                        moved.sequence.wrapping_add(1)
-                    };
+                if let Some(sequence) = moved.next_sequence() {
                     let error = ServerError::lost_connection("the proxy", true);
                     return self.refuse_and_end(&error, sequence).await;
                 }

@@ -56,13 +56,8 @@ impl Session {
 
     /// A replica that is told so connects anew.
     async fn events_drained(&mut self, moved: Moved) -> Flow {
-        if moved.bytes > 0 && !moved.at_boundary {
+        let Some(sequence) = moved.next_sequence() else {
             return Flow::End;
-        }
-        let sequence = if moved.bytes == 0 {
-            1
-        } else {
-            moved.sequence.wrapping_add(1)
         };
         self.refuse_and_end(&ServerError::shutdown_in_progress(), sequence)
             .await

@@ -46,16 +46,13 @@ impl Session {
             Some(Ok(Ended::Done)) => Flow::Continue,
             Some(Ok(Ended::Withheld | Ended::Upload)) => Flow::End,
             Some(Err(error)) => self.manager_lost(&error, moved, None).await,
-            None if moved.bytes > 0 && !moved.at_boundary => Flow::End,
-            None => {
-                let sequence = if moved.bytes == 0 {
-                    1
-                } else {
-                    moved.sequence.wrapping_add(1)
-                };
-                self.refuse_and_end(&ServerError::shutdown_in_progress(), sequence)
-                    .await
-            }
+            None => match moved.next_sequence() {
+                Some(sequence) => {
+                    self.refuse_and_end(&ServerError::shutdown_in_progress(), sequence)
+                        .await
+                }
+                None => Flow::End,
+            },
         }
     }
 }

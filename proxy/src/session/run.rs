@@ -345,12 +345,7 @@ impl Session {
     /// The session was killed while a statement ran: its client sees what a server does then, which is nothing but
     /// the end. The gatekeeper is told so, for it could not tell this end from a proxy that is lost.
     pub(super) async fn end_killed(&mut self, moved: Moved) -> Flow {
-        if moved.bytes == 0 || moved.at_boundary {
-            let sequence = if moved.bytes == 0 {
-                1
-            } else {
-                moved.sequence.wrapping_add(1)
-            };
+        if let Some(sequence) = moved.next_sequence() {
             let mut packet = Vec::new();
             peer::proof::killed().encode(sequence, &mut packet);
             self.answer(&packet).await;
@@ -365,13 +360,8 @@ impl Session {
         if outcome_unknown {
             self.host.metrics.error(ErrorKind::OutcomeUnknown);
         }
-        if moved.bytes > 0 && !moved.at_boundary {
+        let Some(sequence) = moved.next_sequence() else {
             return Flow::End;
-        }
-        let sequence = if moved.bytes == 0 {
-            1
-        } else {
-            moved.sequence.wrapping_add(1)
         };
         let mut packet = Vec::new();
         error.encode(sequence, &mut packet);
