@@ -53,27 +53,30 @@ impl Session {
 
     /// Whether the route's worker could show something older than the session has seen.
     #[inline]
-    pub(super) fn may_read_back(&mut self, route: &Route) -> bool {
-        if route.role == Role::Manager
-            || self.consistency == Consistency::Eventual
-            || route.reason == Reason::FollowsPrevious
-        {
+    pub(super) fn may_read_back(&self, route: &Route) -> bool {
+        if route.role == Role::Manager || route.reason == Reason::FollowsPrevious {
             return false;
         }
-        if self.consistency == Consistency::Global {
-            // all that anybody was told so far
-            let mark = self.mark();
-            self.state.causality.answered(self.manager.node, mark);
-        }
         let causality = &self.state.causality;
-        causality.seen().is_some_and(|seen| seen.node != route.target)
-            || causality.awaited(route.target).is_some()
+        match self.consistency {
+            Consistency::Eventual => false,
+            Consistency::Session => {
+                causality.seen().is_some_and(|seen| seen.node != route.target)
+                    || causality.awaited(route.target).is_some()
+            }
+            Consistency::Global => true,
+        }
     }
 
     /// The same route, or another where the worker would show something older than the session has seen. `bound`: the worker
     /// that it should go to whatever the strategy says, which is waited for rather than that another is taken.
     pub(super) async fn consistent(&mut self, route: Route, bound: Option<NodeId>) -> Route {
         let manager = self.on_manager_for(route, Reason::NotCaughtUp);
+        if self.consistency == Consistency::Global {
+            // all that anybody was told so far
+            let mark = self.mark();
+            self.state.causality.answered(self.manager.node, mark);
+        }
         let mut route = route;
         if let Some(seen) = self.state.causality.seen()
             && seen.node != route.target
