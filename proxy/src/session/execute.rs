@@ -10,12 +10,12 @@ use wire::command::{self, CommandCode, Execute, STATEMENT_ID_OFFSET};
 use wire::reply::Shape;
 use wire::{Capabilities, ServerError};
 
+use super::executing::Executing;
 use super::kill::is_kill;
 use super::link::{Link, Verdict};
 use super::prepared::{Prepared, brings_types, is_about_parameters, lack_of_types};
 use super::query::{blank_hint, hint};
 use super::run::{Needs, OnManager};
-use super::state::Execution;
 use super::{Flow, Session};
 use crate::cluster::{NodeId, Role};
 
@@ -153,7 +153,7 @@ impl Session {
             }
         }
         self.state.error = None;
-        self.state.execution = self.execution_of(id);
+        self.state.executing = self.executing(id);
         let flow = self.execute_routed(command, id, &facts, needs).await;
         self.executed(id, types_before, brings_types);
         flow
@@ -163,7 +163,7 @@ impl Session {
     pub(super) fn executed(&mut self, id: u32, types_before: Option<Option<Box<[u8]>>>, brings_types: bool) {
         let on_manager = self.state.previous == Some(self.manager.node);
         let error = self.state.error;
-        let execution = std::mem::take(&mut self.state.execution);
+        let executing = std::mem::take(&mut self.state.executing);
         let ran_on = self.state.previous;
         let Some((_, prepared)) = self.prepared.find(id) else {
             return;
@@ -171,7 +171,7 @@ impl Session {
         if !on_manager {
             prepared.worker = ran_on;
         }
-        if let (Some(_), Some(found), None) = (execution.columns, execution.found, error) {
+        if let (Some(_), Some(found), None) = (executing.columns, executing.found, error) {
             prepared.columns = found;
         }
         if on_manager && prepared.began_with_cursor.is_none() {
@@ -187,14 +187,14 @@ impl Session {
     }
 
     /// What the client knows of the statement that is executed.
-    fn execution_of(&mut self, id: u32) -> Execution {
+    fn executing(&mut self, id: u32) -> Executing {
         let Some((_, prepared)) = self.prepared.find(id) else {
-            return Execution::default();
+            return Executing::default();
         };
         // what is no read may have several results, and without descriptions nobody knows their columns
         let is_followed =
             prepared.text.is_some() && !self.capabilities.has(Capabilities::OPTIONAL_RESULTSET_METADATA);
-        Execution {
+        Executing {
             // MySQL does not tell those of an EXPLAIN, which are always the same
             columns: Some(prepared.columns).filter(|columns| is_followed && *columns > 0),
             found: None,

@@ -10,7 +10,7 @@ use statement::Facts;
 use wire::ServerError;
 use wire::command::{CommandCode, Execute, LAST_PREPARED};
 
-use super::state::Meaning;
+use super::meaning::Meaning;
 use crate::cluster::NodeId;
 use crate::route::RouteHint;
 

@@ -6,55 +6,14 @@ use wire::reply::{self, SessionChanges};
 use wire::{Capabilities, StatusFlags};
 
 use super::causality::Causality;
+use super::executing::Executing;
 use super::leavings::Leavings;
+use super::meaning::{MEANING, Meaning};
 use super::trackers::Trackers;
 use crate::cluster::NodeId;
 use crate::route::{Pin, SessionView};
 use crate::session_variables::SessionVariables;
 use crate::transaction::Transaction;
-
-/// What the texts of a session meant at one time: the same number, the same meaning.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Meaning(u32);
-
-/// Variables on which the meaning of a text depends.
-const MEANING: [&[u8]; 7] = [
-    b"sql_mode",
-    b"old_mode",
-    b"character_set_client",
-    b"character_set_connection",
-    b"collation_connection",
-    b"character_set_collations",
-    b"default_collation_for_utf8mb4",
-];
-
-/// A prepared statement that is executed, as its client knows it.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Execution {
-    /// Columns of its result; none where nobody follows them.
-    pub(super) columns: Option<u16>,
-    /// Columns of the reply, as soon as it has told.
-    pub(super) found: Option<u16>,
-    /// It may be of another schema than the current one, so that the server changes to that and back again.
-    pub(super) is_of_another_time: bool,
-}
-
-impl Execution {
-    /// A reply begins to tell of its columns.
-    pub(super) fn finds(&mut self, columns: u64) {
-        self.found = u16::try_from(columns).ok();
-    }
-
-    /// The flags of its reply. A server sets METADATA_CHANGED once, when its own preparation had another number of
-    /// columns; each node has prepared at another time, and none of them when the client did.
-    pub(super) fn shown(&self, status: StatusFlags) -> StatusFlags {
-        match (self.columns, self.found) {
-            (Some(known), Some(found)) if known != found => status | StatusFlags::METADATA_CHANGED,
-            (Some(_), Some(_)) => status.without(StatusFlags::METADATA_CHANGED),
-            _ => status,
-        }
-    }
-}
 
 /// One session's state.
 #[derive(Debug, Default)]
@@ -70,7 +29,7 @@ pub(super) struct SessionState {
     /// Error that ended the manager's last reply.
     pub(super) error: Option<u16>,
     /// The prepared statement that is executed now.
-    pub(super) execution: Execution,
+    pub(super) executing: Executing,
     /// Where the last statement ran.
     pub(super) previous: Option<NodeId>,
     /// What the previous statement left, and where.
@@ -122,7 +81,7 @@ impl SessionState {
     }
 
     fn texts_mean_otherwise(&mut self) {
-        self.meaning = Meaning(self.meaning.0.wrapping_add(1));
+        self.meaning = self.meaning.next();
     }
 
     fn variable(&mut self, name: &[u8], value: &[u8]) {

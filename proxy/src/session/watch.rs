@@ -9,8 +9,9 @@ use wire::limits::PACKET_HEADER_BYTES;
 use wire::reply::{Control, EofPacket, OkPacket, PrepareOk};
 use wire::{Capabilities, StatusFlags};
 
+use super::executing::Executing;
 use super::leavings::Ended;
-use super::state::{Execution, SessionState};
+use super::state::SessionState;
 use super::trackers::Meanwhile;
 
 /// Watches a reply of the manager.
@@ -49,14 +50,14 @@ impl Observer for ManagerWatch<'_> {
                 self.state.status(status);
                 self.warnings = eof_warnings(packet);
                 let warnings = self.counts_instead.unwrap_or(self.warnings);
-                let shown = self.without_state(self.state.execution.shown(status));
+                let shown = self.without_state(self.state.executing.shown(status));
                 if warnings != self.warnings || shown != status {
                     return Edit::Replace(eof_with(packet, warnings, shown));
                 }
             }
             Control::Err(code) => self.error = Some(code),
             Control::Prepared(prepared) => self.prepared = Some(prepared),
-            Control::ColumnCount(columns) => self.state.execution.finds(columns),
+            Control::ColumnCount(columns) => self.state.executing.finds(columns),
             Control::LocalInfile | Control::Report => {}
         }
         Edit::Pass
@@ -83,7 +84,7 @@ impl<'a> ManagerWatch<'a> {
     /// The flags of a packet that has no state block, for the client.
     fn without_state(&self, status: StatusFlags) -> StatusFlags {
         let meanwhile = Meanwhile {
-            schema: self.visits_schema || self.state.execution.is_of_another_time,
+            schema: self.visits_schema || self.state.executing.is_of_another_time,
             autocommit: status.has(StatusFlags::AUTOCOMMIT) != self.autocommit,
         };
         self.state.trackers.shown_without_state(status, meanwhile)
@@ -95,7 +96,7 @@ impl<'a> ManagerWatch<'a> {
             .then(|| self.state.trackers.sort(ok.state))
             .flatten();
         let warnings = self.counts_instead.unwrap_or(ok.warnings);
-        let mut status = self.state.execution.shown(ok.status);
+        let mut status = self.state.executing.shown(ok.status);
         // MySQL says so to everybody who chains a transaction
         if ok.state.is_empty() && self.is_mariadb {
             status = self.without_state(status);
@@ -133,7 +134,7 @@ pub(super) struct WorkerWatch<'a> {
     /// What the reply leaves.
     pub(super) ended: Ended,
     /// The prepared statement that is executed.
-    pub(super) execution: Execution,
+    pub(super) executing: Executing,
     capabilities: Capabilities,
     /// The session's transaction flags, when they are not those of a connection at rest: a worker knows of no
     /// transaction.
@@ -155,7 +156,7 @@ impl Observer for WorkerWatch<'_> {
             }
             Control::Eof(_) => self.ended.warnings = eof_warnings(packet),
             Control::Err(_) => self.ended.failed = true,
-            Control::ColumnCount(columns) => self.execution.finds(columns),
+            Control::ColumnCount(columns) => self.executing.finds(columns),
             Control::LocalInfile | Control::Prepared(_) | Control::Report => {}
         }
         if let Control::Err(code) = control
@@ -184,7 +185,7 @@ impl<'a> WorkerWatch<'a> {
     pub(super) fn new(delivered: &'a AtomicBool, capabilities: Capabilities, session: StatusFlags) -> Self {
         let flags = StatusFlags(session.0 & TRANSACTION_FLAGS.0);
         Self {
-            execution: Execution::default(),
+            executing: Executing::default(),
             transaction: (flags != StatusFlags::AUTOCOMMIT).then_some(flags),
             delivered,
             answered: None,
@@ -196,7 +197,7 @@ impl<'a> WorkerWatch<'a> {
 
     /// The session's own transaction flags in the place of the worker's, and what the statement's client knows of it.
     fn shown(&self, status: StatusFlags) -> StatusFlags {
-        let status = self.execution.shown(status);
+        let status = self.executing.shown(status);
         self.transaction.map_or(status, |flags| {
             StatusFlags(status.0 & !TRANSACTION_FLAGS.0 | flags.0)
         })
@@ -313,11 +314,11 @@ mod tests {
             StatusFlags::AUTOCOMMIT | StatusFlags::METADATA_CHANGED,
         );
         let mut watch = WorkerWatch::new(&delivered, Capabilities::NONE, StatusFlags::AUTOCOMMIT);
-        watch.execution.columns = Some(1);
+        watch.executing.columns = Some(1);
         watch.control(Control::ColumnCount(2), &[]);
         let edit = watch.control(Control::Eof(plain), &packet);
         assert!(matches!(edit, Edit::Replace(edited) if edited == told));
-        watch.execution.columns = Some(2);
+        watch.executing.columns = Some(2);
         let edit = watch.control(Control::Eof(changed), &told);
         assert!(matches!(edit, Edit::Replace(edited) if edited == packet));
         assert!(matches!(watch.control(Control::Eof(plain), &packet), Edit::Pass));

@@ -83,7 +83,7 @@ impl Session {
         let delivered = AtomicBool::new(false);
         let mut moved = Moved::default();
         let mut watch = WorkerWatch::new(&delivered, self.capabilities, self.state.status);
-        watch.execution = self.state.execution;
+        watch.executing = self.state.executing;
         let mut progress = Progress::new(shape, self.capabilities);
         let client = Some(&mut self.client);
         let relayed = tokio::select! {
@@ -92,7 +92,7 @@ impl Session {
             () = hung(&self.host.cluster, node, &delivered) => Err(RelayError::From(io::ErrorKind::TimedOut.into())),
         };
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
-        self.state.execution.found = watch.execution.found;
+        self.state.executing.found = watch.executing.found;
         if let Some(answered) = watch.answered {
             self.host
                 .cluster
