@@ -14,6 +14,7 @@ use std::task::Poll;
 use anyhow::Context;
 
 mod account;
+mod certificate;
 pub mod cluster;
 pub mod engine;
 mod lock;

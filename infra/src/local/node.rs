@@ -10,13 +10,14 @@ use mysql_async::{Conn, OptsBuilder};
 use nix::unistd::geteuid;
 use tokio::process::Command;
 
+use super::certificate;
 use super::cluster::NodeEntry;
 use super::engine::{Engine, Server};
 use super::options::Section;
 use super::process::{Process, Stop, run_to_end};
 use super::record::Record;
 use super::secret::write_private;
-use crate::render::my_cnf::{MyCnf, Role};
+use crate::render::my_cnf::{Certificate, MyCnf, Role};
 
 const HOST: &str = "127.0.0.1";
 const ROOT: &str = "root";
@@ -91,6 +92,10 @@ impl Node {
 
     /// The option file that the node should run with.
     fn my_cnf(&self) -> String {
+        let (certificate, key) = (
+            self.dir.join(certificate::FILE),
+            self.dir.join(certificate::KEY_FILE),
+        );
         MyCnf {
             server: &self.server,
             role: self.role,
@@ -103,6 +108,11 @@ impl Node {
             tmp_dir: &self.dir.join("tmp"),
             run_as: geteuid().is_root().then_some(ROOT),
             buffer_pool_mib: BUFFER_POOL_MIB,
+            // MySQL makes its own at its first start
+            certificate: (self.engine() == Engine::Mariadb).then_some(Certificate {
+                certificate: &certificate,
+                key: &key,
+            }),
             overrides: &self.overrides,
         }
         .render()
@@ -139,6 +149,9 @@ impl Node {
                 .recursive(true)
                 .mode(0o700)
                 .create(folder)?;
+        }
+        if self.engine() == Engine::Mariadb {
+            certificate::ensure(&self.dir)?;
         }
         write_private(&self.process().config, &self.my_cnf())?;
         if !self.prepared().exists() {

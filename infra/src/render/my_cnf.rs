@@ -42,8 +42,19 @@ pub struct MyCnf<'a> {
     pub run_as: Option<&'a str>,
     /// Buffer pool in MiB.
     pub buffer_pool_mib: u32,
+    /// Certificate and key for a server that does not make its own.
+    pub certificate: Option<Certificate<'a>>,
     /// Options of the operator's own; each replaces the template's option of the same name.
     pub overrides: &'a [(String, String)],
+}
+
+/// PEM files of a server's TLS.
+#[derive(Debug, Clone, Copy)]
+pub struct Certificate<'a> {
+    /// What clients are shown.
+    pub certificate: &'a Path,
+    /// Its private key.
+    pub key: &'a Path,
 }
 
 impl MyCnf<'_> {
@@ -84,6 +95,11 @@ impl MyCnf<'_> {
         // A sandbox's promise: it survives the death of a process, not the death of the machine.
         put("innodb-flush-log-at-trx-commit", "2".to_owned());
         put("sync-binlog", "0".to_owned());
+
+        if let Some(tls) = self.certificate {
+            put("ssl-cert", tls.certificate.display().to_string());
+            put("ssl-key", tls.key.display().to_string());
+        }
 
         put("server-id", self.server_id.to_string());
         put("log-bin", "binlog".to_owned());
@@ -176,6 +192,10 @@ mod tests {
             tmp_dir: Path::new("/c/tmp"),
             run_as: None,
             buffer_pool_mib: 128,
+            certificate: (engine == Engine::Mariadb).then_some(Certificate {
+                certificate: Path::new("/c/cert.pem"),
+                key: Path::new("/c/key.pem"),
+            }),
             overrides,
         }
         .render()
@@ -208,6 +228,16 @@ mod tests {
             !maria.contains("gtid-mode") && !maria.contains("super-read-only"),
             "{maria}"
         );
+    }
+
+    #[test]
+    fn a_server_that_makes_no_certificate_is_given_one() {
+        let maria = rendered(Engine::Mariadb, (10, 11, 19), Role::Worker, &[]);
+        assert!(
+            maria.contains("\nssl-cert = /c/cert.pem\nssl-key = /c/key.pem\n"),
+            "{maria}"
+        );
+        assert!(!rendered(Engine::Mysql, (9, 7, 4), Role::Manager, &[]).contains("ssl-cert"));
     }
 
     #[test]

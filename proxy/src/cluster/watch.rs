@@ -110,11 +110,11 @@ impl Watch {
         } else {
             self.failures = 0;
         }
-        self.conclude(checked);
+        self.conclude(&checked);
     }
 
-    fn conclude(&mut self, checked: Result<Observation, ControlError>) {
-        let verdict = match &checked {
+    fn conclude(&mut self, checked: &Result<Observation, ControlError>) {
+        let verdict = match checked {
             Ok(observation) => observation.judge(self.node.role, self.monitor.lag_max),
             Err(ControlError::Timeout(_) | ControlError::Lost(_)) => Err(Exclusion::Unreachable),
             Err(ControlError::Denied { .. }) => Err(Exclusion::AccessDenied),
