@@ -24,6 +24,7 @@ mod replication;
 pub mod view;
 mod watch;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -54,6 +55,8 @@ pub struct Cluster {
     positions: Vec<Positions>,
     loads: Loads,
     metrics: Vec<NodeMetrics>,
+    /// Nodes that an operator has drained, by bit; written with the state locked.
+    drained: AtomicU64,
 }
 
 /// What the tasks know, from which views are made.
@@ -61,6 +64,8 @@ struct State {
     nodes: Vec<NodeView>,
     manager: NodeId,
     chooser: Chooser,
+    /// As [`Cluster::drained`].
+    drained: u64,
 }
 
 impl Cluster {
@@ -84,8 +89,10 @@ impl Cluster {
                 nodes,
                 manager,
                 chooser: Chooser::default(),
+                drained: 0,
             }),
             metrics,
+            drained: AtomicU64::new(0),
         })
     }
 
@@ -105,6 +112,48 @@ impl Cluster {
     #[inline]
     pub fn positions(&self, id: NodeId) -> Option<&Positions> {
         self.positions.get(id.index())
+    }
+
+    /// Whether sessions are to leave any node that they need not be on: nearly always not.
+    #[inline]
+    pub fn is_any_drained(&self) -> bool {
+        self.drained.load(Ordering::Relaxed) != 0
+    }
+
+    /// Whether sessions are to leave this node.
+    #[inline]
+    pub fn is_drained(&self, id: NodeId) -> bool {
+        self.drained.load(Ordering::Relaxed) & id.bit() != 0
+    }
+
+    /// Takes a worker out of service, or puts it back. It is watched all the while. False for the manager, which is the
+    /// only one of its kind, and for an id of another cluster.
+    pub fn set_drained(&self, id: NodeId, drained: bool) -> bool {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(view) = state.nodes.get(id.index()) else {
+            return false;
+        };
+        if view.node.role == Role::Manager {
+            return false;
+        }
+        let returns = !drained && state.drained & id.bit() != 0 && view.health.is_up();
+        if drained {
+            state.drained |= id.bit();
+        } else {
+            state.drained &= !id.bit();
+        }
+        if returns {
+            self.loads.returned(id);
+        }
+        self.drained.store(state.drained, Ordering::Relaxed);
+        let healthy = state.healthy_workers();
+        state.chooser.settle(&healthy);
+        if drained {
+            // the nearest may have been this one
+            state.chooser.evaluate(&healthy);
+        }
+        self.publish(&state);
+        true
     }
 
     /// Why clients cannot be served, if they cannot: the manager must answer and its greeting be known.
@@ -192,7 +241,13 @@ impl Cluster {
 
     /// Called with the state locked, so that pictures come out in the order of the changes.
     fn publish(&self, state: &State) {
-        let view = ClusterView::new(state.nodes.clone(), state.manager, state.chooser.chosen());
+        let mut nodes = state.nodes.clone();
+        for (id, view) in (0u8..).map(NodeId).zip(&mut nodes) {
+            if state.drained & id.bit() != 0 && view.health.is_up() {
+                view.health = Health::Excluded(Exclusion::Drained);
+            }
+        }
+        let view = ClusterView::new(nodes, state.manager, state.chooser.chosen());
         self.view.store(Arc::new(view));
     }
 }
@@ -202,7 +257,9 @@ impl State {
         (0u8..)
             .map(NodeId)
             .zip(&self.nodes)
-            .filter(|(_, view)| view.node.role == Role::Worker && view.health.is_up())
+            .filter(|(id, view)| {
+                view.node.role == Role::Worker && view.health.is_up() && self.drained & id.bit() == 0
+            })
             .map(|(id, view)| (id, view.latency.effective()))
             .collect()
     }

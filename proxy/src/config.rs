@@ -31,6 +31,8 @@ pub struct Config {
     pub gatekeeper: GatekeeperProof,
     /// `/metrics`, `/live`, `/ready`.
     pub http: SocketAddr,
+    /// The admin console, when there is one.
+    pub admin: Option<Admin>,
     /// The strategy of a session that has not chosen one.
     pub strategy: Strategy,
     /// How old the reads of a user may be who has no consistency of its own.
@@ -74,6 +76,19 @@ pub struct GatekeeperTls {
     pub key: PathBuf,
     /// The authority that signs the gatekeeper's certificate.
     pub client_ca: PathBuf,
+}
+
+/// The admin console.
+#[derive(Debug, Clone)]
+pub struct Admin {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Who may log in.
+    pub user: String,
+    /// The password.
+    pub password: Arc<Secret>,
+    /// Certificate chain and private key; always there when the address is not loopback.
+    pub tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// How the nodes are watched. The raw field of the same name says why each exists.

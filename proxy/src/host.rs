@@ -1,4 +1,4 @@
-//! What all sessions share: made once at the start, read-only from then on.
+//! What all sessions share: made once at the start.
 
 use std::sync::Arc;
 
@@ -9,11 +9,16 @@ use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::session_registry::SessionRegistry;
+use crate::strategy::SharedStrategy;
 
 /// The shared bundle.
 pub struct Host {
     /// What the operator wrote: accounts, limits, the gatekeeper's secret.
     pub config: Config,
+    /// The strategy of sessions that have not chosen one.
+    pub strategy: SharedStrategy,
+    /// Whether anybody can look at digests.
+    pub keeps_digests: bool,
     /// The nodes, watched in the background.
     pub cluster: Arc<Cluster>,
     /// The sessions that live now.

@@ -12,6 +12,7 @@
 //! cluster         the nodes, watched in the background
 //! accounts        gatekeeper user → database account
 //! metrics         what is counted
+//! digests         what statements of one shape did
 //! serve           the process: from the config to the exit code
 //! ```
 
@@ -19,6 +20,7 @@ pub mod accounts;
 pub mod cluster;
 pub mod config;
 pub mod consistency;
+pub mod digests;
 pub mod facts;
 pub mod host;
 pub mod metrics;

@@ -26,6 +26,7 @@ use crate::config::Config;
 use crate::host::Host;
 use crate::metrics::{Metrics, NodeMetrics};
 use crate::session;
+use crate::strategy::SharedStrategy;
 
 /// How long the threads of the shards get to end, once their sessions have been told to.
 const SHARDS_STOP_MAX: Duration = Duration::from_secs(2);
@@ -92,6 +93,8 @@ async fn serve(config: Config, numbers: telemetry::Metrics, shards: Arc<Shards>)
     let host = Arc::new(Host {
         statement_memory: peer::budget::Budget::new(config.limits.statement_memory_bytes_max),
         metrics: Metrics::new(&config.nodes),
+        strategy: SharedStrategy::new(config.strategy),
+        keeps_digests: config.admin.is_some(),
         cluster: Arc::clone(&cluster),
         sessions: Arc::default(),
         drain: drain.clone(),

@@ -94,7 +94,8 @@ struct Session {
     workers: Vec<Option<Box<Link>>>,
     state: SessionState,
     prepared: PreparedStatements,
-    strategy: Strategy,
+    /// What it has chosen itself, in the place of the strategy of all.
+    strategy: Option<Strategy>,
     consistency: Consistency,
     last_route: Option<LastRoute>,
 }
@@ -104,18 +105,26 @@ enum Wake {
     Client(std::io::Result<Chunk>),
     /// The manager says something that nobody asked for: it ends the session.
     Manager(std::io::Result<Chunk>),
+    /// An operator ends it.
+    Ended,
     Drain,
 }
 
 impl Session {
     async fn serve(mut self: Box<Self>) {
         let mut drain = self.host.drain.started();
+        std::future::poll_fn(|cx| {
+            self.registered.ending().wake_by(cx);
+            std::task::Poll::Ready(())
+        })
+        .await;
         loop {
             if !self.inbox.has_bytes() {
                 match self.wait(&mut drain).await {
                     Wake::Client(Ok(chunk)) if !chunk.is_empty() => self.inbox.put(chunk),
                     Wake::Client(_) => return,
                     Wake::Manager(said) => return self.pass_last_words(said).await,
+                    Wake::Ended => return self.pass_last_words(Ok(Chunk::default())).await,
                     Wake::Drain => return self.refuse_at_rest(&ServerError::shutdown_in_progress()).await,
                 }
             }
@@ -150,6 +159,9 @@ impl Session {
             }
             if let Poll::Ready(read) = Chunk::poll_read(&mut self.manager.stream, cx) {
                 return Poll::Ready(Wake::Manager(read));
+            }
+            if self.registered.ending().is_wished() {
+                return Poll::Ready(Wake::Ended);
             }
             if may_leave && std::pin::Pin::new(&mut *drain).poll(cx).is_ready() {
                 return Poll::Ready(Wake::Drain);

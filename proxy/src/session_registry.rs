@@ -1,4 +1,4 @@
-//! The sessions that live now, by the numbers that clients know them by: for KILL, and for nothing else.
+//! The sessions that live now, by the numbers that clients know them by: for KILL and for the admin console.
 //!
 //! ```text
 //! the greeting's number ─┐
@@ -8,7 +8,10 @@
 //!
 //! A client knows the number of its greeting; statements such as `SELECT CONNECTION_ID()` answer with the manager's.
 //! Both name the same session for as long as it lives. The lock is taken when a session begins or ends, when a
-//! connection to a node opens or closes, and by a KILL; no other statement touches it.
+//! connection to a node opens or closes, by a KILL and by the console; no other statement touches it.
+
+mod activity;
+mod ending;
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,6 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use foldhash::fast::RandomState;
 use peer::proof::HopConnection;
 
+pub use self::activity::{Activity, Doing, Holds};
+pub use self::ending::Ending;
 use crate::accounts::Account;
 use crate::cluster::NodeId;
 
@@ -38,11 +43,23 @@ struct Known {
     by_thread: HashMap<(NodeId, ThreadId), Arc<Listed>, RandomState>,
 }
 
+/// Whose session it is, as the gatekeeper told it.
+#[derive(Debug, Clone, Default)]
+pub struct Client {
+    /// The gatekeeper's user.
+    pub user: Box<str>,
+    /// The client's address.
+    pub address: Box<str>,
+}
+
 /// One session, as others see it.
 #[derive(Debug)]
 pub struct Listed {
     connection: Option<HopConnection>,
     account: Arc<Account>,
+    client: Client,
+    activity: Activity,
+    ending: Ending,
     /// The session's connections to nodes, the manager's first.
     threads: Mutex<Vec<(NodeId, ThreadId)>>,
     /// Which read runs on a worker at this moment; see [`Reading`].
@@ -133,6 +150,28 @@ impl Listed {
     pub fn account(&self) -> &Account {
         &self.account
     }
+
+    /// The number of the greeting, and which gatekeeper gave it; none where that did not tell.
+    pub fn connection(&self) -> Option<HopConnection> {
+        self.connection
+    }
+
+    /// Whose session it is.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Whether it shall end.
+    #[inline]
+    pub fn ending(&self) -> &Ending {
+        &self.ending
+    }
+
+    /// What it does now.
+    #[inline]
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
 }
 
 /// A session's place in the registry, from its login to its end.
@@ -158,10 +197,14 @@ impl SessionRegistry {
         self: &Arc<Self>,
         connection: Option<HopConnection>,
         account: Arc<Account>,
+        client: Client,
     ) -> Registered {
         let listed = Arc::new(Listed {
             connection,
             account,
+            client,
+            activity: Activity::new(),
+            ending: Ending::default(),
             threads: Mutex::new(Vec::new()),
             reading: AtomicU64::new(0),
             stopped: AtomicU64::new(0),
@@ -177,6 +220,18 @@ impl SessionRegistry {
             registry: Arc::clone(self),
             listed,
         }
+    }
+
+    /// All of them at this moment, but those of a gatekeeper that does not tell their numbers while they hold no
+    /// connection.
+    pub fn all(&self) -> Vec<Arc<Listed>> {
+        let known = lock(&self.known);
+        let mut seen = std::collections::HashSet::new();
+        let listed = known.by_id.values().flatten().chain(known.by_thread.values());
+        listed
+            .filter(|listed| seen.insert(Arc::as_ptr(listed)))
+            .cloned()
+            .collect()
     }
 
     /// The session that a client on `asker`'s gatekeeper means by a number: the greeting's or, on the manager that

@@ -12,6 +12,7 @@
 pub mod adaptive;
 mod candidates;
 pub mod direct;
+mod in_force;
 pub mod least_connections;
 pub mod lowest_latency;
 pub mod random;
@@ -23,6 +24,7 @@ use std::str::FromStr;
 use thiserror::Error;
 
 pub use candidates::Candidates;
+pub use in_force::SharedStrategy;
 
 /// How a read finds its node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

@@ -73,6 +73,27 @@ impl Shards {
         Some(shard.spawn(session))
     }
 
+    /// Asks every shard's thread, between two steps of its sessions. A shard that has stopped gives no answer.
+    pub async fn on_each<T, F>(&self, ask: F) -> Vec<T>
+    where
+        T: Send + 'static,
+        F: Fn() -> T + Clone + Send + 'static,
+    {
+        let asked: Vec<_> = self
+            .shards
+            .iter()
+            .map(|shard| {
+                let ask = ask.clone();
+                shard.runtime.spawn(async move { ask() })
+            })
+            .collect();
+        let mut answers = Vec::with_capacity(asked.len());
+        for answer in asked {
+            answers.extend(answer.await);
+        }
+        answers
+    }
+
     /// Stops all threads; sessions that still run are dropped at their next await. Returns how many
     /// shards had not stopped after `wait`.
     pub fn shutdown(&self, wait: Duration) -> usize {
@@ -186,6 +207,13 @@ mod tests {
             .await
             .unwrap();
         assert_eq!(*names.lock().unwrap(), ["test-1", "test-1", "test-1"]);
+    }
+
+    #[tokio::test]
+    async fn each_shard_answers_for_itself() {
+        let shards = shards(3);
+        let name = || thread::current().name().unwrap().to_owned();
+        assert_eq!(shards.on_each(name).await, ["test-0", "test-1", "test-2"]);
     }
 
     #[tokio::test]

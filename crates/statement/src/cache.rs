@@ -13,6 +13,7 @@ use crate::{
     fingerprint::{Scan, fingerprint},
     judge,
     scan::LexMode,
+    shape::Shape,
 };
 
 /// Longest statement whose facts are cached, in bytes of its text.
@@ -74,10 +75,8 @@ impl FactsCache {
             && self.fingerprint.len() <= CACHED_KEY_BYTES_MAX;
         if !cacheable {
             self.counts.uncached += 1;
-            return (
-                Arc::new(judge::of_scanned(text, &self.fingerprint, &scan, mode)),
-                scan,
-            );
+            let facts = judge::of_scanned(text, &self.fingerprint, &scan, mode);
+            return (Arc::new(facts.shaped(Shape::of(&self.fingerprint))), scan);
         }
         if let Some(facts) = self.known.get(&KeyRef {
             mode,
@@ -87,11 +86,10 @@ impl FactsCache {
             return (Arc::clone(facts), scan);
         }
         self.counts.misses += 1;
-        let facts = Arc::new(judge::of_scanned(text, &self.fingerprint, &scan, mode));
-        let key = Key {
-            mode,
-            text: self.fingerprint.as_slice().into(),
-        };
+        let facts = judge::of_scanned(text, &self.fingerprint, &scan, mode);
+        let text: Arc<[u8]> = self.fingerprint.as_slice().into();
+        let facts = Arc::new(facts.shaped(Shape::shared(&text)));
+        let key = Key { mode, text };
         self.known.insert(key, Arc::clone(&facts));
         (facts, scan)
     }
@@ -124,7 +122,7 @@ impl FactsCache {
 #[derive(PartialEq, Eq)]
 struct Key {
     mode: LexMode,
-    text: Box<[u8]>,
+    text: Arc<[u8]>,
 }
 
 struct KeyRef<'a> {

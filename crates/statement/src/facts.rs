@@ -5,18 +5,42 @@ use smallvec::SmallVec;
 use crate::{
     danger::{Danger, DangerSet},
     effect::{Cause, Effect, SessionChange, TransactionStep, VariableScope},
+    shape::Shape,
     tables::Tables,
 };
 
-/// Facts of everything one COM_QUERY or COM_STMT_PREPARE carries.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Facts of everything one COM_QUERY or COM_STMT_PREPARE carries. Equal where they say the same, whatever the text.
+#[derive(Clone, Debug)]
 pub struct Facts {
     statements: SmallVec<[StatementFacts; 1]>,
+    shape: Shape,
 }
+
+impl PartialEq for Facts {
+    fn eq(&self, other: &Self) -> bool {
+        self.statements == other.statements
+    }
+}
+
+impl Eq for Facts {}
 
 impl Facts {
     pub(crate) fn new(statements: SmallVec<[StatementFacts; 1]>) -> Self {
-        Self { statements }
+        Self {
+            statements,
+            shape: Shape::default(),
+        }
+    }
+
+    pub(crate) fn shaped(self, shape: Shape) -> Self {
+        Self { shape, ..self }
+    }
+
+    /// The text that they are of, as far as a [`crate::FactsCache`] has read it.
+    #[inline]
+    #[must_use]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
     }
 
     /// Of a text of which only the beginning has been seen: its end may be anything.
@@ -26,9 +50,7 @@ impl Facts {
     }
 
     pub(crate) fn unknown(cause: Cause) -> Self {
-        Self {
-            statements: [StatementFacts::of(Effect::Unknown(cause))].into_iter().collect(),
-        }
+        Self::new([StatementFacts::of(Effect::Unknown(cause))].into_iter().collect())
     }
 
     /// The statements in their order. A text of blanks and comments has one, [`Effect::Empty`].

@@ -46,6 +46,7 @@ mod judge;
 mod kill;
 mod parse;
 mod scan;
+mod shape;
 mod tables;
 mod tokens;
 
@@ -65,5 +66,6 @@ pub use self::{
         CHAIN_TERMS_MAX, JOINS_MAX, NESTING_MAX, PARSED_BYTES_MAX, PARSED_TOKENS_MAX, SET_OPERATIONS_MAX,
     },
     scan::{CharsetClass, Doubt, LexMode, Lexer, Token, TokenKind},
+    shape::{Shape, UNCACHED_SHAPE_BYTES_MAX},
     tables::{TABLES_MAX, TableName, Tables},
 };

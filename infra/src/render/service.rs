@@ -136,6 +136,7 @@ pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
         http: Http {
             address: loopback(places.http_port),
         },
+        admin: None,
         routing: Routing {
             strategy: "random".to_owned(),
             ..Routing::default()

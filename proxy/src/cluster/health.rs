@@ -34,6 +34,8 @@ pub enum Exclusion {
     Lagging,
     /// It would accept writes.
     NotReadOnly,
+    /// An operator has drained it.
+    Drained,
 }
 
 impl Exclusion {
@@ -49,6 +51,7 @@ impl Exclusion {
             Exclusion::ApplierStopped => "applier-stopped",
             Exclusion::Lagging => "lagging",
             Exclusion::NotReadOnly => "not-read-only",
+            Exclusion::Drained => "drained",
         }
     }
 }

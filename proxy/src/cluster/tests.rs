@@ -98,3 +98,40 @@ async fn a_suspicion_asks_for_a_check_of_a_healthy_node_only() {
     assert!(asked(1).await);
     cluster.suspect(NodeId(9));
 }
+
+#[test]
+fn a_drained_worker_serves_nothing_until_it_is_resumed_whatever_its_checks_say() {
+    let cluster = cluster();
+    for (id, ping_us) in [(0, 100), (1, 100), (2, 900)] {
+        up(&cluster, id, ping_us);
+    }
+    cluster.evaluate_nearest();
+    assert_eq!(cluster.view().nearest_worker(), Some(NodeId(1)));
+    assert!(cluster.set_drained(NodeId(1), true));
+    assert!(cluster.is_any_drained() && cluster.is_drained(NodeId(1)) && !cluster.is_drained(NodeId(2)));
+    assert_eq!(cluster.view().healthy_workers(), [NodeId(2)]);
+    assert_eq!(cluster.view().nearest_worker(), Some(NodeId(2)));
+    let health = |id| cluster.view().node(NodeId(id)).map(|view| view.health);
+    assert_eq!(health(1), Some(Health::Excluded(Exclusion::Drained)));
+    up(&cluster, 1, 100);
+    assert_eq!(cluster.view().healthy_workers(), [NodeId(2)]);
+    // what is wrong with it is seen all the same
+    cluster.update(NodeId(1), |view| {
+        view.health = Health::Excluded(Exclusion::Unreachable);
+    });
+    assert_eq!(health(1), Some(Health::Excluded(Exclusion::Unreachable)));
+    up(&cluster, 1, 100);
+    assert!(cluster.set_drained(NodeId(1), false));
+    assert_eq!(cluster.view().healthy_workers(), [NodeId(1), NodeId(2)]);
+    assert!(!cluster.is_any_drained());
+}
+
+#[test]
+fn the_manager_and_strangers_cannot_be_drained() {
+    let cluster = cluster();
+    up(&cluster, 0, 100);
+    for id in [0, 63, 200] {
+        assert!(!cluster.set_drained(NodeId(id), true));
+    }
+    assert!(!cluster.is_any_drained());
+}

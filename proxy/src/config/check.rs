@@ -9,7 +9,7 @@ use std::time::Duration;
 use daemon::config_file::{Problems, Secret, secret_file};
 
 use super::{
-    Config, EchoChoice, GatekeeperProof, GatekeeperTls, LatencyProbing, Limits, Listen, Monitor, raw,
+    Admin, Config, EchoChoice, GatekeeperProof, GatekeeperTls, LatencyProbing, Limits, Listen, Monitor, raw,
 };
 use crate::accounts::{Account, Accounts};
 use crate::cluster::{Address, NODES_MAX, Node, Tls};
@@ -36,6 +36,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     let listen = check.listen(&raw.listen);
     let gatekeeper = check.gatekeeper(&raw.gatekeeper, listen.tcp);
     let http = check.socket_address("http.address", &raw.http.address);
+    let admin = raw.admin.as_ref().and_then(|admin| check.admin(admin));
     let strategy = check.parsed("routing.strategy", &raw.routing.strategy);
     let consistency = check.consistency("routing.consistency", &raw.routing.consistency);
     let consistency_wait = check.wait("routing.consistency-wait-ms", raw.routing.consistency_wait_ms, 1);
@@ -55,6 +56,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
                 listen,
                 gatekeeper,
                 http,
+                admin,
                 strategy,
                 consistency,
                 consistency_wait,
@@ -116,6 +118,34 @@ impl Check<'_> {
             client_ca: self.existing("gatekeeper.tls.client-ca", &tls.client_ca),
         });
         GatekeeperProof { secret, tls }
+    }
+
+    fn admin(&mut self, raw: &raw::Admin) -> Option<Admin> {
+        self.name("admin.user", &raw.user);
+        let address = self.socket_address("admin.address", &raw.address);
+        let tls = raw.tls.as_ref().map(|tls| {
+            let certificate = self.existing("admin.tls.certificate", &tls.certificate);
+            (certificate, self.existing("admin.tls.key", &tls.key))
+        });
+        if let Some(address) = address
+            && !address.ip().is_loopback()
+            && tls.is_none()
+        {
+            self.problem(
+                "admin.tls",
+                format!("is missing: {address} is not loopback, so it demands TLS"),
+            );
+        }
+        let password = self.secret("admin.password-file", &raw.password_file)?;
+        if password.expose().trim_ascii().is_empty() {
+            self.problem("admin.password-file", "the password is empty");
+        }
+        Some(Admin {
+            address: address?,
+            user: raw.user.clone(),
+            password: Arc::new(password),
+            tls,
+        })
     }
 
     fn monitor(&mut self, raw: &raw::Monitor, routing: &raw::Routing) -> Option<Monitor> {

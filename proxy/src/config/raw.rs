@@ -24,6 +24,9 @@ pub struct Config {
     /// `/metrics`, `/live`, `/ready`.
     #[serde(default)]
     pub http: Http,
+    /// The admin console; none without this section.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admin: Option<Admin>,
     /// Where reads go.
     #[serde(default)]
     pub routing: Routing,
@@ -82,6 +85,33 @@ pub struct GatekeeperTls {
 pub struct Http {
     /// `IP:PORT`, loopback unless another address is written out.
     pub address: String,
+}
+
+/// `[admin]`: a MySQL server of the proxy's own, for its operator.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct Admin {
+    /// `IP:PORT`; anything but loopback demands `[admin.tls]`.
+    #[serde(default = "admin_address_default")]
+    pub address: String,
+    /// Who may log in. It is no user of the gatekeeper and no account of the nodes.
+    #[serde(default = "admin_user_default")]
+    pub user: String,
+    /// File with its password.
+    pub password_file: PathBuf,
+    /// Encryption; on loopback it may be left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<AdminTls>,
+}
+
+/// `[admin.tls]`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct AdminTls {
+    /// The console's certificate chain, PEM.
+    pub certificate: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
 }
 
 /// `[routing]`.
@@ -319,6 +349,26 @@ impl Node {
             weight: weight_default(),
         }
     }
+}
+
+impl Admin {
+    /// The defaults, for the file of the password.
+    pub fn new(password_file: impl Into<PathBuf>) -> Self {
+        Self {
+            address: admin_address_default(),
+            user: admin_user_default(),
+            password_file: password_file.into(),
+            tls: None,
+        }
+    }
+}
+
+fn admin_address_default() -> String {
+    "127.0.0.1:6032".to_owned()
+}
+
+fn admin_user_default() -> String {
+    "admin".to_owned()
 }
 
 fn weight_default() -> u32 {

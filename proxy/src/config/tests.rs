@@ -256,3 +256,27 @@ fn a_ca_that_is_none_is_a_problem_of_its_node() {
     let without = COMPLETE.replacen("port = 3307", "port = 3307\ntls = \"verify\"", 1);
     assert_eq!(places(&without), ["node[0].ca"]);
 }
+
+#[test]
+fn there_is_no_console_without_its_section() {
+    assert!(load(COMPLETE).unwrap().admin.is_none());
+    let text = format!("{COMPLETE}\n[admin]\npassword-file = \"password\"");
+    let admin = load(&text).unwrap().admin.unwrap();
+    assert_eq!(admin.address, "127.0.0.1:6032".parse().unwrap());
+    assert_eq!(admin.user, "admin");
+    assert!(admin.tls.is_none());
+}
+
+#[test]
+fn a_console_beyond_loopback_demands_tls_and_every_console_a_password() {
+    let admin = |keys: &str| format!("{COMPLETE}\n[admin]\n{keys}");
+    let away = admin("password-file = \"password\"\naddress = \"0.0.0.0:6032\"");
+    assert_eq!(places(&away), ["admin.tls"]);
+    let secured = format!("{away}\n[admin.tls]\ncertificate = \"secret\"\nkey = \"secret\"");
+    assert!(load(&secured).unwrap().admin.unwrap().tls.is_some());
+    let nobody = admin("password-file = \"none\"\nuser = \"\"\naddress = \"6032\"");
+    assert_eq!(
+        places(&nobody),
+        ["admin.user", "admin.address", "admin.password-file"]
+    );
+}

@@ -4,7 +4,6 @@
 //! first bytes say which prepared statement it means; of a text they say nothing, for its end may be anything.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use peer::proof::KillReach;
 use peer::rest::{Begun, Rest};
@@ -198,14 +197,14 @@ impl Session {
     }
 
     async fn run_rest(&mut self, asked: Asked, rest: Rest, facts: &Facts, needs: Needs) -> Flow {
-        let begun = Instant::now();
         let mut route = self.route(facts, needs);
         route.target = self.manager.node;
         route.role = crate::cluster::Role::Manager;
+        let begun = self.begins(facts, route.target);
         let ended = self
             .on_manager_rest(asked, rest, Shape::Results, Some(facts))
             .await;
-        self.ran(route, begun);
+        self.ran(facts, route, begun, ended.ended);
         ended.flow
     }
 }

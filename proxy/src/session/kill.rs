@@ -12,7 +12,6 @@
 //! was meant for it, nor is the next one.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use peer::inbox::Command;
 use peer::proof::{self, KillReach};
@@ -25,7 +24,7 @@ use wire::{Capabilities, ServerError};
 
 use super::run::Needs;
 use super::watch::ManagerWatch;
-use super::{Flow, Session};
+use super::{Flow, Session, leavings};
 use crate::cluster::NodeId;
 use crate::session_registry::{Listed, Reading, ThreadId};
 
@@ -184,8 +183,8 @@ impl Session {
         command: Command,
         facts: &Facts,
     ) -> Flow {
-        let begun = Instant::now();
         let route = self.route(facts, Needs::default());
+        let begun = self.begins(facts, route.target);
         let reading = victim.as_ref().and_then(|(victim, _)| victim.reading());
         let ends_session = order.ends == KillEnds::Connection;
         if let Some((victim, _)) = victim.as_ref().filter(|_| ends_session) {
@@ -196,7 +195,11 @@ impl Session {
             Ok(answered) => answered,
             Err(flow) => return flow,
         };
-        self.ran(route, begun);
+        let ended = leavings::Ended {
+            failed: error.is_some(),
+            ..leavings::Ended::default()
+        };
+        self.ran(facts, route, begun, ended);
         let thread = victim.as_ref().map_or(NOBODY, |(_, thread)| thread.0);
         match (&victim, error) {
             (_, Some(code)) if ABOUT_A_THREAD.contains(&code) => {

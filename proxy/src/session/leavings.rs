@@ -36,6 +36,8 @@ pub(super) struct Ended {
     pub(super) warnings: u16,
     /// With an error.
     pub(super) failed: bool,
+    /// Rows that it sent or changed.
+    pub(super) rows: u64,
 }
 
 impl Leavings {
@@ -65,6 +67,11 @@ impl Leavings {
                 .flatten(),
         ];
         owners.into_iter().flatten()
+    }
+
+    /// Whether the node has anything that a later statement could ask for.
+    pub(super) fn are_on(&self, node: NodeId) -> bool {
+        [self.found_rows, self.row_count, self.diagnostics].contains(&Some(node))
     }
 
     /// Whether ROW_COUNT() is that of a later statement of this node than FOUND_ROWS() or the warnings.
@@ -245,7 +252,7 @@ mod tests {
         for (node, text, warnings) in steps {
             let ended = Ended {
                 warnings: *warnings,
-                failed: false,
+                ..Ended::default()
             };
             leavings.left_by(*node, &facts(text), ended, is_mariadb);
         }
@@ -307,7 +314,7 @@ mod tests {
         let mut read = |node, text: &str, warnings| {
             let ended = Ended {
                 warnings,
-                failed: false,
+                ..Ended::default()
             };
             leavings.left_by(node, &facts(text), ended, true);
             if node == WORKER {

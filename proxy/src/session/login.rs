@@ -23,7 +23,7 @@ use crate::accounts::Account;
 use crate::cluster::{ClientTls, ClientWay, NodeFacts};
 use crate::host::Host;
 use crate::metrics::AuthFailure;
-use crate::session_registry::Registered;
+use crate::session_registry::{Client, Registered};
 
 /// What is offered on the hop of what the nodes can do. MARIADB_CACHE_METADATA is not among it (decision 0021).
 const OFFERED: Capabilities = Capabilities(
@@ -98,7 +98,13 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
     )];
     attributes.extend_from_slice(&identity.attributes);
     let schema = identity.database.clone().unwrap_or_default();
-    let registered = host.sessions.register(identity.connection, Arc::clone(&account));
+    let client = Client {
+        user: String::from_utf8_lossy(&identity.user).into(),
+        address: identity.client_address.as_str().into(),
+    };
+    let registered = host
+        .sessions
+        .register(identity.connection, Arc::clone(&account), client);
     let opened = match open_manager(host, (&account, &registered), &identity, &attributes).await {
         Ok(opened) => opened,
         Err(error) => {
@@ -153,7 +159,7 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         workers: std::iter::repeat_with(|| None).take(nodes).collect(),
         state,
         prepared: PreparedStatements::default(),
-        strategy: host.config.strategy,
+        strategy: None,
         last_route: None,
     })
 }

@@ -73,7 +73,7 @@ impl Session {
         let set = match name {
             b"strategy" => value
                 .parse()
-                .map(|strategy| self.strategy = strategy)
+                .map(|strategy| self.strategy = Some(strategy))
                 .map_err(|error: UnknownStrategy| wrong_value("strategy", &error)),
             b"consistency" => value
                 .parse()

@@ -37,8 +37,8 @@ impl Session {
         let node = self.manager.node;
         self.state.previous = Some(node);
         let left = leavings::Ended {
-            warnings: 0,
             failed: error.is_some(),
+            ..leavings::Ended::default()
         };
         self.state.leavings.commanded(node, code, left);
         match ended {

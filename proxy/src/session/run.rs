@@ -20,8 +20,10 @@ use super::watch::ManagerWatch;
 use super::worker::OnWorker;
 use super::{Flow, Session, leavings};
 use crate::cluster::{NodeId, Role};
+use crate::digests::{self, Outcome};
 use crate::metrics::ErrorKind;
 use crate::route::{self, Reason, Route, RouteHint, SessionView};
+use crate::session_registry::Holds;
 
 /// What one statement asks of its route besides its text.
 #[derive(Debug, Clone, Copy, Default)]
@@ -67,7 +69,7 @@ impl Session {
             facts,
             &view,
             (&self.host.cluster.view(), self.host.cluster.loads()),
-            self.strategy,
+            self.strategy.unwrap_or_else(|| self.host.strategy.get()),
             rand::random(),
         )
     }
@@ -92,7 +94,7 @@ impl Session {
         route: Route,
         for_manager: impl FnOnce(&mut Command),
     ) -> Flow {
-        let begun = Instant::now();
+        let begun = self.begins(facts, route.target);
         let mut route = route;
         if route.role == Role::Worker {
             match self.on_worker(route.target, command, shape).await {
@@ -106,7 +108,7 @@ impl Session {
                     for_manager(command);
                     let manager = self.manager.node;
                     self.state.leavings.keep(facts, command.payload(), manager);
-                    return self.ran(route, begun);
+                    return self.ran(facts, route, begun, ended);
                 }
                 OnWorker::ClientLost => return Flow::End,
                 OnWorker::NothingDelivered => {
@@ -116,9 +118,9 @@ impl Session {
                 }
             }
         }
-        let ended = self.on_manager_run(command, shape, Some(facts)).await;
-        self.ran(route, begun);
-        ended.flow
+        let on_manager = self.on_manager_run(command, shape, Some(facts)).await;
+        self.ran(facts, route, begun, on_manager.ended);
+        on_manager.flow
     }
 
     /// The manager in a worker's place.
@@ -239,6 +241,7 @@ impl Session {
         let ended = leavings::Ended {
             warnings: watch.warnings,
             failed: error.is_some(),
+            rows: progress.rows().saturating_add(watch.affected_rows),
         };
         self.state.error = error;
         self.host.metrics.client_sent_bytes.increment(moved.bytes);
@@ -368,11 +371,43 @@ impl Session {
         self.answer(&packet).await
     }
 
-    /// Keeps where the statement ran, for PROXY SHOW ROUTE and the counters.
-    pub(super) fn ran(&mut self, route: Route, begun: Instant) -> Flow {
-        let elapsed = begun.elapsed();
+    /// A statement begins: others may see it from now on.
+    #[inline]
+    pub(super) fn begins(&self, facts: &Facts, node: NodeId) -> Instant {
+        let begun = Instant::now();
+        if self.host.keeps_digests {
+            digests::begin(facts.shape());
+        }
+        self.registered
+            .activity()
+            .begin(facts.shape().number(), node, begun);
+        begun
+    }
+
+    /// Keeps where the statement ran, for PROXY SHOW ROUTE, the counters and the admin console.
+    pub(super) fn ran(
+        &mut self,
+        facts: &Facts,
+        route: Route,
+        begun: Instant,
+        ended: leavings::Ended,
+    ) -> Flow {
+        let now = Instant::now();
+        let elapsed = now.duration_since(begun);
         self.host.metrics.statement(route.target, route.reason);
         self.host.metrics.duration(route.role, elapsed);
+        if self.host.keeps_digests {
+            let outcome = Outcome {
+                rows: ended.rows,
+                failed: ended.failed,
+            };
+            digests::end(facts.shape(), (route.target, route.reason), outcome, elapsed, now);
+        }
+        if self.host.cluster.is_any_drained() {
+            self.leave_drained();
+        }
+        let holds = Holds::of(&self.state.view(self.capabilities));
+        self.registered.activity().end(route.target, holds, now);
         self.last_route = Some(LastRoute {
             node: route.target,
             role: route.role,

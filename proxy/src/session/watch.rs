@@ -28,6 +28,8 @@ pub(super) struct ManagerWatch<'a> {
     pub(super) error: Option<u16>,
     /// Warnings that the reply counts.
     pub(super) warnings: u16,
+    /// Rows that the reply says were changed.
+    pub(super) affected_rows: u64,
     /// What it must count instead: the previous statement's, which ran on another node.
     pub(super) counts_instead: Option<u16>,
 }
@@ -40,6 +42,7 @@ impl Observer for ManagerWatch<'_> {
                 let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
                 if let Ok(ok) = OkPacket::decode(payload, self.capabilities) {
                     self.warnings = ok.warnings;
+                    self.affected_rows = self.affected_rows.saturating_add(ok.affected_rows);
                     if status.has(StatusFlags::SESSION_STATE_CHANGED) {
                         self.state.learn(ok.state);
                     }
@@ -77,6 +80,7 @@ impl<'a> ManagerWatch<'a> {
             prepared: None,
             error: None,
             warnings: 0,
+            affected_rows: 0,
             counts_instead: None,
         }
     }

@@ -101,7 +101,10 @@ impl Session {
         }
         match relayed {
             Ok(Ended::Done) => {
-                let ended = watch.ended;
+                let ended = leavings::Ended {
+                    rows: progress.rows(),
+                    ..watch.ended
+                };
                 self.put_back(link);
                 OnWorker::Answered(ended)
             }
@@ -193,6 +196,15 @@ impl Session {
     pub(super) fn put_back(&mut self, link: Box<Link>) {
         if let Some(place) = self.workers.get_mut(link.node.index()) {
             *place = Some(link);
+        }
+    }
+
+    /// Gives up the connections to nodes that an operator has drained, but one that has what a later statement may ask for.
+    #[cold]
+    pub(super) fn leave_drained(&mut self) {
+        let (cluster, leavings) = (&self.host.cluster, &self.state.leavings);
+        for place in &mut self.workers {
+            place.take_if(|link| cluster.is_drained(link.node) && !leavings.are_on(link.node));
         }
     }
 

@@ -79,6 +79,8 @@ pub struct Progress {
     cursor: bool,
     /// The rows are a procedure's OUT parameters.
     out_parameters: bool,
+    /// Rows whose header was seen.
+    rows: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +120,7 @@ impl Progress {
             sequence: 0,
             cursor: false,
             out_parameters: false,
+            rows: 0,
         }
     }
 
@@ -151,6 +154,12 @@ impl Progress {
     #[inline]
     pub fn sequence(&self) -> u8 {
         self.sequence
+    }
+
+    /// Rows of all its result sets so far.
+    #[inline]
+    pub fn rows(&self) -> u64 {
+        self.rows
     }
 
     /// The client's file has been sent; the reply goes on.
@@ -240,6 +249,10 @@ impl Progress {
             State::Columns(_) => State::ColumnsEnd,
             State::Plain(count) if count > 1 => State::Plain(count - 1),
             State::Plain(_) => State::Done,
+            State::Rows => {
+                self.rows += 1;
+                State::Rows
+            }
             state => state,
         };
     }

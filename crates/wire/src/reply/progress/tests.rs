@@ -44,6 +44,7 @@ fn a_result_set_ends_where_it_ends_in_pieces_of_any_size() {
             let (controls, consumed) = walk(&mut progress, &reply, step);
             assert!(progress.is_done());
             assert_eq!(consumed, reply.len());
+            assert_eq!(progress.rows(), 2);
             let end = *controls.last().unwrap();
             assert!(matches!(end, Control::Ok(s) | Control::Eof(s) if s == StatusFlags::AUTOCOMMIT));
         }
