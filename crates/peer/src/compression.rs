@@ -1,10 +1,12 @@
 //! zlib and zstd, one compressed packet at a time.
 //!
 //! Each packet is compressed by itself, so nothing has to be kept between two of them: compressors and
-//! decompressors belong to the thread, and a session has one only while it is inside a packet. Decompression gives
+//! decompressors belong to the thread, and a session has one only while it is inside a packet. Compression of a content
+//! that is there is one call; only large packets are compressed as they come, and by zlib alone. Decompression gives
 //! out what fits into the reader's buffer and goes on when there is room again: what a packet announces is a bound,
 //! never a reason to allocate.
 
+mod compressor;
 mod decompress;
 
 use std::cell::RefCell;
@@ -15,6 +17,7 @@ use thiserror::Error;
 use wire::compressed::{Compression, ZstdLevel};
 use wire::limits::COMPRESS_BYTES_MIN;
 
+pub(crate) use self::compressor::{COMPRESSOR_BYTES, Compressor};
 pub(crate) use self::decompress::Decompressor;
 
 /// The servers' level of zlib.

@@ -77,14 +77,19 @@ impl Stream {
     }
 
     /// The server's end of a connection on which compression was agreed on; the OK of the login is the last packet
-    /// without it.
+    /// without it. Packets come in pieces as servers cut them, which clients with zlib rely on.
     pub fn compressed_for_client(self, compression: Compression) -> Self {
-        Stream::Compressed(Box::new(Compressed::server(self, compression)))
+        Stream::Compressed(Box::new(Compressed::for_client(self, compression)))
+    }
+
+    /// The same for a gatekeeper: packets are cut anywhere, and nothing of them waits for the rest.
+    pub fn compressed_for_hop(self, compression: Compression) -> Self {
+        Stream::Compressed(Box::new(Compressed::for_hop(self, compression)))
     }
 
     /// The same for the client's end.
     pub fn compressed_for_server(self, compression: Compression) -> Self {
-        Stream::Compressed(Box::new(Compressed::client(self, compression)))
+        Stream::Compressed(Box::new(Compressed::for_server(self, compression)))
     }
 
     /// Whether nobody else can read the bytes: TLS or a Unix socket.

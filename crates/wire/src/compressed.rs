@@ -10,8 +10,10 @@
 //! only the layer's own bytes.
 
 mod numbers;
+mod walk;
 
 pub use numbers::{ClientNumbers, Outgoing, ServerNumbers};
+pub use walk::Walk;
 
 use crate::capabilities::Capabilities;
 use crate::limits::COMPRESSED_HEADER_BYTES;

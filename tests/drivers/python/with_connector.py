@@ -16,8 +16,6 @@ class Driver:
     has = {"streaming", "prepared", "reset", "change_user", "pool"}
     charsets = ("utf8mb4", "latin1", "gbk", "big5", "cp932")
     errors = mysql.connector.Error
-    # a packet that came in more than two compressed ones is too much for it (docs/drivers.md)
-    compressed_times = 2000
 
     def __init__(self, target, pure):
         self.target = target

@@ -126,7 +126,7 @@ impl Pending {
         frame::encode_with(&mut bytes, sequence, |out| ok.encode_payload(capabilities, out));
         exchange::write(&mut stream, &bytes).await?;
         Ok(match compression {
-            Some(compression) => stream.compressed_for_client(compression),
+            Some(compression) => stream.compressed_for_hop(compression),
             None => stream,
         })
     }

@@ -1,29 +1,30 @@
 //! The compressed layer of a stream: packets of compressed bytes below, the stream of ordinary packets above.
 //!
 //! ```text
-//! write ─▶ content ─(flush, full, or a command begins)─▶ compressed packets ─▶ stream
-//! read  ◀──────────────── decompressor ◀── one compressed packet at a time ◀── stream
+//! write ─▶ Output: content ─(flush, full, or a command begins)─▶ compressed packets ─▶ stream
+//! read  ◀──────────────────── decompressor ◀── one compressed packet at a time ◀────── stream
 //! ```
 //!
 //! Buffers exist only while there are bytes in them, and a decompressor only inside a packet. One read gives bytes
 //! of one compressed packet at most: so the numbers of a reply follow from its own command, even when the next
 //! command has come already.
 
+mod output;
+mod whole;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use wire::compressed::{ClientNumbers, CompressedHeader, Compression, Outgoing, ServerNumbers};
+use wire::compressed::{ClientNumbers, CompressedHeader, Compression, ServerNumbers};
 use wire::limits::COMPRESSED_HEADER_BYTES;
 
+use self::output::Output;
+use self::whole::Whole;
 use super::Stream;
 use crate::chunk::{CHUNK_BYTES, Chunk};
-use crate::compression::{CompressionError, Decompressor, compress};
-
-/// Most content that is put into one compressed packet, in bytes: two chunks. Larger ones would hardly be better
-/// compressed, and would keep the other sessions of the shard waiting.
-const CONTENT_BYTES_MAX: usize = 2 * CHUNK_BYTES;
+use crate::compression::{CompressionError, Decompressor};
 
 /// A stream with compression.
 #[derive(Debug)]
@@ -54,37 +55,35 @@ struct Packet {
     decompressor: Option<Decompressor>,
 }
 
-/// What was written and is not on its way yet.
-#[derive(Debug, Default)]
-struct Output {
-    /// Content of the next packet.
-    content: Vec<u8>,
-    /// Whether a command begins with it.
-    begins: bool,
-    /// Packets, header and all, of which `sent` bytes have gone.
-    packets: Vec<u8>,
-    sent: usize,
-}
-
 impl Compressed {
-    /// The server's end, behind the OK of a login.
-    pub(super) fn server(stream: Stream, compression: Compression) -> Self {
-        Self::new(stream, compression, Numbers::Server(ServerNumbers::default()))
+    /// The server's end towards a client, behind the OK of a login. zlib is what clients that read a packet out of few
+    /// pieces know.
+    pub(super) fn for_client(stream: Stream, compression: Compression) -> Self {
+        let whole = (compression == Compression::Zlib).then(Whole::default);
+        let numbers = Numbers::Server(ServerNumbers::default());
+        Self::new(stream, compression, numbers, Output::new(compression, whole))
     }
 
-    /// The client's end, behind the OK of a login.
-    pub(super) fn client(stream: Stream, compression: Compression) -> Self {
-        Self::new(stream, compression, Numbers::Client(Box::default()))
+    /// The server's end towards a gatekeeper.
+    pub(super) fn for_hop(stream: Stream, compression: Compression) -> Self {
+        let numbers = Numbers::Server(ServerNumbers::default());
+        Self::new(stream, compression, numbers, Output::new(compression, None))
     }
 
-    fn new(stream: Stream, compression: Compression, numbers: Numbers) -> Self {
+    /// The client's end. Servers read a packet out of any number of pieces.
+    pub(super) fn for_server(stream: Stream, compression: Compression) -> Self {
+        let numbers = Numbers::Client(Box::default());
+        Self::new(stream, compression, numbers, Output::new(compression, None))
+    }
+
+    fn new(stream: Stream, compression: Compression, numbers: Numbers, output: Output) -> Self {
         Self {
             stream,
             compression,
             numbers,
             input: None,
             packet: None,
-            output: Output::default(),
+            output,
         }
     }
 
@@ -195,86 +194,6 @@ impl Compressed {
         }
         Ok(given)
     }
-
-    /// Makes a packet of what was written.
-    fn seal(&mut self) {
-        let Output {
-            content,
-            begins,
-            packets,
-            ..
-        } = &mut self.output;
-        if content.is_empty() {
-            return;
-        }
-        let start = packets.len();
-        let payload = start + COMPRESSED_HEADER_BYTES;
-        packets.resize(payload + content.len(), 0);
-        let room = packets.get_mut(payload..).unwrap_or_default();
-        let (payload_bytes, uncompressed_bytes) = match compress(self.compression, content, room) {
-            Some(payload_bytes) => (payload_bytes, content.len()),
-            None => {
-                room.copy_from_slice(content);
-                (content.len(), 0)
-            }
-        };
-        packets.truncate(payload + payload_bytes);
-        let header = CompressedHeader {
-            payload_bytes,
-            sequence: self.numbers.sent(*begins),
-            uncompressed_bytes,
-        };
-        if let Some(place) = packets.get_mut(start..payload) {
-            place.copy_from_slice(&header.encode());
-        }
-        content.clear();
-        *begins = false;
-    }
-
-    /// Sends packets until none is left.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        loop {
-            let Output { packets, sent, .. } = &mut self.output;
-            let rest = packets.get(*sent..).unwrap_or_default();
-            if rest.is_empty() {
-                packets.clear();
-                *sent = 0;
-                return Poll::Ready(Ok(()));
-            }
-            match ready!(Pin::new(&mut self.stream).poll_write(cx, rest))? {
-                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                count => *sent += count,
-            }
-        }
-    }
-
-    /// Takes what fits into the packet at hand.
-    fn take(&mut self, bytes: &[u8]) -> usize {
-        let room = CONTENT_BYTES_MAX.saturating_sub(self.output.content.len());
-        let Numbers::Client(numbers) = &mut self.numbers else {
-            let taken = bytes.get(..bytes.len().min(room)).unwrap_or_default();
-            self.output.content.extend_from_slice(taken);
-            return taken.len();
-        };
-        match numbers.outgoing(bytes, room) {
-            Outgoing::Payload(count) => {
-                let taken = bytes.get(..count).unwrap_or_default();
-                self.output.content.extend_from_slice(taken);
-                count
-            }
-            Outgoing::Continues(count, header) => {
-                self.output.content.extend_from_slice(&header);
-                count
-            }
-            Outgoing::Begins(count, header) => {
-                self.seal();
-                self.output.begins = true;
-                self.output.content.extend_from_slice(&header);
-                count
-            }
-            Outgoing::Incomplete(count) => count,
-        }
-    }
 }
 
 impl AsyncRead for Compressed {
@@ -306,36 +225,19 @@ impl AsyncRead for Compressed {
 impl AsyncWrite for Compressed {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        // a packet that is full goes before more is taken: who does not read is not written to
-        if this.output.content.len() >= CONTENT_BYTES_MAX {
-            this.seal();
-        }
-        if this.output.packets.len() >= CONTENT_BYTES_MAX {
-            ready!(this.poll_send(cx))?;
-        }
-        let mut taken = 0;
-        while taken < bytes.len()
-            && this.output.content.len() < CONTENT_BYTES_MAX
-            && this.output.packets.len() < CONTENT_BYTES_MAX
-        {
-            taken += this.take(bytes.get(taken..).unwrap_or_default());
-        }
-        Poll::Ready(Ok(taken))
+        this.output
+            .poll_write(&mut this.stream, &mut this.numbers, cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.seal();
-        ready!(this.poll_send(cx))?;
-        // a session that waits holds no buffer
-        this.output = Output::default();
+        ready!(this.output.poll_flush(&mut this.stream, &mut this.numbers, cx))?;
         Pin::new(&mut this.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.seal();
-        ready!(this.poll_send(cx))?;
+        ready!(this.output.poll_end(&mut this.stream, &mut this.numbers, cx))?;
         Pin::new(&mut this.stream).poll_shutdown(cx)
     }
 }

@@ -6,8 +6,8 @@
 //! compression do not look at them. Whoever passes such a reply on to somebody without compression must put those
 //! numbers right: [`ClientNumbers::renumber`].
 
+use super::Walk;
 use crate::error::DecodeError;
-use crate::frame::Header;
 use crate::limits::PACKET_HEADER_BYTES;
 
 /// The server's end.
@@ -56,16 +56,6 @@ pub struct ClientNumbers {
     next_inner_of_reply: u8,
 }
 
-/// A place in a stream of ordinary packets.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Walk {
-    header: [u8; PACKET_HEADER_BYTES],
-    /// Bytes of the header that are there.
-    header_bytes: usize,
-    /// Bytes of the payload that are still to come.
-    payload_bytes: usize,
-}
-
 /// What the next bytes to send are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outgoing {
@@ -83,10 +73,9 @@ pub enum Outgoing {
 impl ClientNumbers {
     /// Looks at the next bytes to send; they count as taken, up to the number returned.
     pub fn outgoing(&mut self, bytes: &[u8], payload_bytes_max: usize) -> Outgoing {
-        if self.sending.payload_bytes > 0 {
-            let count = self.sending.payload_bytes.min(bytes.len()).min(payload_bytes_max);
-            self.sending.payload_bytes -= count;
-            return Outgoing::Payload(count);
+        if self.sending.payload_bytes() > 0 {
+            let count = bytes.len().min(payload_bytes_max);
+            return Outgoing::Payload(self.sending.payload(count));
         }
         let (count, header) = self.sending.header(bytes);
         let Some(header) = header else {
@@ -131,8 +120,7 @@ impl ClientNumbers {
     pub fn renumber(&mut self, content: &mut [u8]) {
         let mut rest = content;
         while !rest.is_empty() {
-            let skipped = self.receiving.payload_bytes.min(rest.len());
-            self.receiving.payload_bytes -= skipped;
+            let skipped = self.receiving.payload(rest.len());
             let header = rest.get_mut(skipped..).unwrap_or_default();
             let (count, complete) = self.receiving.header(header);
             if complete.is_some()
@@ -143,26 +131,6 @@ impl ClientNumbers {
             }
             rest = header.get_mut(count..).unwrap_or_default();
         }
-    }
-}
-
-impl Walk {
-    /// Takes bytes of a header; returns how many, and the header once it is whole.
-    fn header(&mut self, bytes: &[u8]) -> (usize, Option<Header>) {
-        let place = self.header.get_mut(self.header_bytes..).unwrap_or_default();
-        let count = place.len().min(bytes.len());
-        place
-            .iter_mut()
-            .zip(bytes)
-            .for_each(|(place, byte)| *place = *byte);
-        self.header_bytes += count;
-        if self.header_bytes < PACKET_HEADER_BYTES {
-            return (count, None);
-        }
-        let header = Header::peek(&self.header);
-        self.header_bytes = 0;
-        self.payload_bytes = header.map_or(0, |header| header.payload_bytes);
-        (count, header)
     }
 }
 

@@ -110,9 +110,17 @@ def begins_with_a_statement(driver):
 @task
 def compressed(driver):
     connection = driver.connect(compress=True)
-    row = one(connection, f"SELECT REPEAT('compress me ', {getattr(driver, 'compressed_times', 100000)})")
+    row = one(connection, "SELECT REPEAT('compress me ', 100000)")
+    # 40 MB are three packets; of rows of all lengths many are cut
+    lengths = [len(one(connection, f"SELECT REPEAT('compress me ', {times}), 'end'")[0])
+               for times in (2000, 5000, 6000, 1398101, 3500000)]
+    cursor = connection.cursor()
+    cursor.execute("SELECT id, REPEAT(CHAR(96 + id USING utf8mb4), id * id * 900) FROM "
+                   "(SELECT a.n + b.n * 5 AS id FROM (SELECT 1 n UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5) a, "
+                   "(SELECT 0 n UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) b) numbers ORDER BY id")
+    lengths += [len(text) for _, text in cursor.fetchall()]
     connection.close()
-    return row
+    return row, lengths
 
 
 @task
