@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::accounts::Accounts;
 use crate::cluster::Node;
 use crate::consistency::Consistency;
+use crate::pool::PoolLimits;
 use crate::strategy::Strategy;
 
 /// A configuration that can be run.
@@ -45,6 +46,8 @@ pub struct Config {
     pub nodes: Vec<Arc<Node>>,
     /// Which database account a gatekeeper user gets.
     pub accounts: Arc<Accounts>,
+    /// How sessions share connections to workers.
+    pub pool: PoolLimits,
     /// Bounds.
     pub limits: Limits,
 }

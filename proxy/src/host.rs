@@ -8,6 +8,8 @@ use peer::budget::Budget;
 use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::pool::Pool;
+use crate::session::Link;
 use crate::session_registry::SessionRegistry;
 use crate::strategy::SharedStrategy;
 
@@ -23,6 +25,8 @@ pub struct Host {
     pub cluster: Arc<Cluster>,
     /// The sessions that live now.
     pub sessions: Arc<SessionRegistry>,
+    /// Connections to workers that no session uses now.
+    pub(crate) pool: Pool<Box<Link>>,
     /// Memory for large statements, of all sessions.
     pub statement_memory: Budget,
     /// What is counted.

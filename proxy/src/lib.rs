@@ -9,6 +9,7 @@
 //! consistency     how old a read may be                     pure
 //! transaction     is one open?                              pure
 //! session_variables  what a worker must be told             pure
+//! pool            connections to workers, shared
 //! cluster         the nodes, watched in the background
 //! accounts        gatekeeper user → database account
 //! metrics         what is counted
@@ -24,6 +25,7 @@ pub mod digests;
 pub mod facts;
 pub mod host;
 pub mod metrics;
+pub mod pool;
 pub mod position;
 pub mod route;
 pub mod serve;

@@ -29,6 +29,9 @@ pub struct Metrics {
     connections: Gauge,
     statements: Vec<PerReason>,
     server_connections: Vec<Gauge>,
+    resting_connections: Vec<Gauge>,
+    /// Connections to workers that went from one session to another.
+    pub taken_over: Counter,
     durations: [Histogram; 2],
     errors: [Counter; ErrorKind::ALL.len()],
     auth_failures: [Counter; AuthFailure::ALL.len()],
@@ -79,6 +82,10 @@ labels! {
         LimitPassed = "limit-passed",
         /// Session state could not be given to a worker.
         StateReplay = "state-replay",
+        /// No connection to a worker came free in time.
+        PoolExhausted = "pool-exhausted",
+        /// What a statement left was asked for when its connection served another session.
+        LeavingsLost = "leavings-lost",
         /// A mistake of ours.
         Internal = "internal",
     }
@@ -128,6 +135,8 @@ impl Metrics {
         };
         let connections =
             |node: &Arc<Node>| gauge!("proxy_server_connections", "node" => node.name.to_string());
+        let resting =
+            |node: &Arc<Node>| gauge!("proxy_pool_resting_connections", "node" => node.name.to_string());
         Self {
             connections: gauge!("proxy_connections"),
             client_received_bytes: counter!("proxy_client_received_bytes_total"),
@@ -137,6 +146,8 @@ impl Metrics {
             consistency_timeouts: counter!("proxy_consistency_timeouts_total"),
             statements: nodes.iter().map(statements).collect(),
             server_connections: nodes.iter().map(connections).collect(),
+            resting_connections: nodes.iter().map(resting).collect(),
+            taken_over: counter!("proxy_pool_taken_over_total"),
             durations: [Role::Manager, Role::Worker]
                 .map(|role| histogram!("proxy_statement_duration_seconds", "role" => role.as_str())),
             errors: std::array::from_fn(|index| {
@@ -189,6 +200,14 @@ impl Metrics {
     /// A session's connection to a node has been opened: counted until the guard is dropped.
     pub fn server_connection(&self, node: NodeId) -> GaugeGuard {
         GaugeGuard::count(self.server_connections.get(node.index()))
+    }
+
+    /// So many connections to a node are used by no session now.
+    pub fn resting_connections(&self, node: NodeId, count: usize) {
+        if let Some(gauge) = self.resting_connections.get(node.index()) {
+            #[allow(clippy::cast_precision_loss, reason = "far fewer than 2^52")]
+            gauge.set(count as f64);
+        }
     }
 
     /// A session has begun: counted until the guard is dropped.
@@ -301,6 +320,14 @@ fn describe() {
         "Bytes to the gatekeeper"
     );
     describe_gauge!("proxy_server_connections", "Sessions' connections to a node");
+    describe_gauge!(
+        "proxy_pool_resting_connections",
+        "Connections to a worker that no session uses now"
+    );
+    describe_counter!(
+        "proxy_pool_taken_over_total",
+        "Connections to workers that went from one session to another"
+    );
     describe_gauge!("proxy_node_up", "Whether a node may serve");
     describe_gauge!(
         "proxy_node_lag_seconds",

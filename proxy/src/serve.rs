@@ -7,7 +7,7 @@
 
 use std::num::NonZero;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use daemon::drain::{Drain, Drained};
 use daemon::exit::{Code, Failure};
@@ -30,6 +30,9 @@ use crate::strategy::SharedStrategy;
 
 /// How long the threads of the shards get to end, once their sessions have been told to.
 const SHARDS_STOP_MAX: Duration = Duration::from_secs(2);
+
+/// How often connections that have rested for too long are looked for.
+const REAP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Serves until told to stop.
 pub fn run(config: Config) -> Result<(), Failure> {
@@ -97,6 +100,7 @@ async fn serve(config: Config, numbers: telemetry::Metrics, shards: Arc<Shards>)
         keeps_digests: config.admin.is_some(),
         cluster: Arc::clone(&cluster),
         sessions: Arc::default(),
+        pool: crate::pool::Pool::new(config.nodes.len(), config.pool.clone()),
         drain: drain.clone(),
         tls,
         config,
@@ -107,6 +111,19 @@ async fn serve(config: Config, numbers: telemetry::Metrics, shards: Arc<Shards>)
     let pages = pages(numbers, cluster, drain.clone());
     background.spawn(async move {
         http.serve(pages).await;
+    });
+    let sharing = Arc::clone(&host);
+    background.spawn(async move {
+        loop {
+            tokio::time::sleep(REAP_INTERVAL).await;
+            sharing.pool.reap(Instant::now());
+            for (id, _) in sharing.cluster.view().nodes() {
+                if sharing.cluster.is_drained(id) {
+                    sharing.pool.empty(id);
+                }
+                sharing.metrics.resting_connections(id, sharing.pool.resting(id));
+            }
+        }
     });
     let (reload, _) = watch::channel(0);
     let stop_now = tokio::spawn(signals.run(drain.clone(), reload));

@@ -4,8 +4,8 @@
 //! gatekeeper ─▶ login ─▶ command ─▶ facts ─▶ route ─▶ link to manager or worker ─▶ relay ─▶ gatekeeper
 //! ```
 //!
-//! A session is one task on one shard. It owns a connection to the manager from its login on, and one to
-//! each worker from the first read that was routed there.
+//! A session is one task on one shard. It owns a connection to the manager from its login on, and shares connections to
+//! the workers with others ([`crate::pool`]).
 
 mod begun;
 mod causality;
@@ -23,6 +23,7 @@ mod proxy_statement;
 mod query;
 mod replication;
 mod run;
+mod shared_statements;
 mod state;
 mod trackers;
 mod watch;
@@ -41,7 +42,8 @@ use wire::command::CommandCode;
 use wire::reply::{OkPacket, Shape};
 use wire::{Capabilities, ServerError, StatusFlags};
 
-use self::link::{Link, Reset};
+pub(crate) use self::link::Link;
+use self::link::Reset;
 use self::prepared::PreparedStatements;
 use self::proxy_statement::LastRoute;
 use self::state::SessionState;
@@ -51,6 +53,7 @@ use crate::cluster::ClientWay;
 use crate::consistency::Consistency;
 use crate::host::Host;
 use crate::metrics::ErrorKind;
+use crate::pool::{Key, Owner};
 use crate::session_registry::Registered;
 use crate::strategy::Strategy;
 
@@ -90,7 +93,11 @@ struct Session {
     attributes: Vec<(Vec<u8>, Vec<u8>)>,
     client_way: ClientWay,
     manager: Link,
-    /// By node; the manager's place stays empty.
+    /// What it shares connections by.
+    pool_key: Arc<Key>,
+    /// Who it is among those that share.
+    owner: Owner,
+    /// The connections at hand, by node; the manager's place stays empty.
     workers: Vec<Option<Box<Link>>>,
     state: SessionState,
     prepared: PreparedStatements,
@@ -152,6 +159,7 @@ impl Session {
     /// Waits without holding a buffer. An open transaction may finish while the process drains.
     async fn wait(&mut self, drain: &mut Started) -> Wake {
         let may_leave = !self.state.transaction.open;
+        self.rest_workers();
         std::future::poll_fn(|cx| {
             use std::task::Poll;
             if let Poll::Ready(read) = Chunk::poll_read(&mut self.client, cx) {
@@ -206,9 +214,11 @@ impl Session {
         match self.manager.reset(&command).await {
             Ok(reset) => {
                 let Reset { verdict, ready } = *reset;
-                self.workers.iter_mut().for_each(|worker| *worker = None);
+                // what they were given belongs to the session as it was
+                self.rest_workers();
+                self.owner = self.host.pool.owner();
                 self.prepared.clear();
-                self.manager.statements.clear();
+                self.manager.copies.clear();
                 self.state.reset();
                 self.state.status(ready.status);
                 self.state.learn(&ready.state);

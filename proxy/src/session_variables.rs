@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Each change has a version. A worker's connection remembers the version that it has been brought to,
-//! and gets only what is newer.
+//! and gets only what is newer. One that comes from another session is compared by its values ([`Snapshot`]).
 
 mod names;
 
@@ -47,6 +47,14 @@ pub struct SessionVariables {
     results_collation_version: Version,
     version: Version,
     pinned_by: Option<Box<str>>,
+}
+
+/// What a connection has been given, all of it: of one that goes from one session to another.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Snapshot {
+    /// By rank.
+    changed: Vec<(usize, Box<[u8]>)>,
+    results_collation: Option<Box<[u8]>>,
 }
 
 #[derive(Debug)]
@@ -133,11 +141,15 @@ impl SessionVariables {
         let is_newer = |changed: &Changed| changed.version > since;
         let collated = self.results_collation_version > since
             || self.results_collation.is_some() && self.results().is_some_and(is_newer);
+        self.render(is_newer, collated)
+    }
+
+    fn render(&self, is_wanted: impl Fn(&Changed) -> bool, collated: bool) -> Option<Vec<u8>> {
         let names = collated.then(|| self.names()).flatten();
         let mut newer: Vec<&Changed> = self
             .changed
             .iter()
-            .filter(|changed| is_newer(changed) || collated && names::is_set_by_names(changed.name))
+            .filter(|changed| is_wanted(changed) || collated && names::is_set_by_names(changed.name))
             .filter(|changed| names.is_none() || changed.name != names::RESULTS)
             .collect();
         newer.sort_by_key(|changed| changed.rank);
@@ -158,6 +170,48 @@ impl SessionVariables {
             }
         }
         Some(text)
+    }
+
+    /// All that is replayed, for a connection that has been given it.
+    pub fn snapshot(&self) -> Snapshot {
+        let changed = self.changed.iter();
+        Snapshot {
+            changed: changed
+                .map(|changed| (changed.rank, changed.value.clone()))
+                .collect(),
+            results_collation: self.results_collation.clone(),
+        }
+    }
+
+    /// Whether a connection that has this can be given what this session has. What only the connection has cannot be
+    /// taken from it: what a new connection would have is not known.
+    pub fn can_follow(&self, snapshot: &Snapshot) -> bool {
+        let is_set_here = |rank: usize| self.changed.iter().any(|changed| changed.rank == rank);
+        snapshot.changed.iter().all(|(rank, _)| is_set_here(*rank))
+            && (snapshot.results_collation.is_none()
+                || self.results_collation.is_some()
+                || self.results().is_some())
+    }
+
+    /// The statement that brings a connection with this to [`SessionVariables::version`]; none when it is there.
+    pub fn render_set_from(&self, snapshot: &Snapshot) -> Option<Vec<u8>> {
+        let differs = |changed: &Changed| {
+            let mut known = snapshot.changed.iter();
+            known
+                .find(|(rank, _)| *rank == changed.rank)
+                .map(|(_, value)| value)
+                != Some(&changed.value)
+        };
+        let collation_differs = snapshot.results_collation != self.results_collation;
+        // to set the character set of results gives them its default collation
+        let is_wanted =
+            |changed: &Changed| differs(changed) || collation_differs && changed.name == names::RESULTS;
+        if !collation_differs && !self.changed.iter().any(differs) {
+            return None;
+        }
+        let collated =
+            self.results_collation.is_some() && (collation_differs || self.results().is_some_and(differs));
+        self.render(is_wanted, collated)
     }
 
     /// The beginning of a SET that gives results their collation. It also sets what the variables behind it put right

@@ -102,8 +102,8 @@ pub fn users<'a>(users: impl Iterator<Item = (&'a str, &'a str, PolicyName)>) ->
 pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
     use crate::render::my_cnf::Role as Ours;
     use proxy::config::raw::{
-        Account, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, NodeCompression, NodeTls, Role,
-        Routing,
+        Account, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, NodeCompression, NodeTls, Pool,
+        Role, Routing,
     };
     let node = |place: &NodePlace| {
         let role = match place.role {
@@ -142,6 +142,7 @@ pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
             ..Routing::default()
         },
         monitor: Monitor::new(places.monitor, places.monitor_password_file),
+        pool: Pool::default(),
         limits: Limits {
             drain_timeout_ms: DRAIN_TIMEOUT_MS,
             ..Limits::default()

@@ -14,6 +14,7 @@ use super::{
 use crate::accounts::{Account, Accounts};
 use crate::cluster::{Address, NODES_MAX, Node, Tls};
 use crate::consistency::{Consistency, UnknownConsistency};
+use crate::pool::PoolLimits;
 use crate::strategy::{Strategy, UnknownStrategy};
 
 /// Longest name of a node or user, in bytes: it travels in packets, labels and logs.
@@ -41,6 +42,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     let consistency = check.consistency("routing.consistency", &raw.routing.consistency);
     let consistency_wait = check.wait("routing.consistency-wait-ms", raw.routing.consistency_wait_ms, 1);
     let monitor = check.monitor(&raw.monitor, &raw.routing);
+    let pool = check.pool(&raw.pool);
     let limits = check.limits(&raw.limits);
     let shards = raw.shards.map(|shards| {
         check.range("shards", u64::from(shards), 1, 1_024);
@@ -63,6 +65,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
                 monitor,
                 nodes,
                 accounts: Arc::new(accounts),
+                pool,
                 limits,
             })
         }
@@ -186,6 +189,20 @@ impl Check<'_> {
                 echo,
             },
         })
+    }
+
+    fn pool(&mut self, raw: &raw::Pool) -> PoolLimits {
+        let most = u64::from(raw.connections_max);
+        self.range("pool.connections-max", most, 1, 100_000);
+        self.range("pool.shared-above", u64::from(raw.shared_above), 0, 100_000);
+        PoolLimits {
+            connections_max: raw.connections_max as usize,
+            shared_above: raw.shared_above as usize,
+            rest_min: self.wait("pool.rest-ms", raw.rest_ms, 0),
+            wait_max: self.wait("pool.wait-ms", raw.wait_ms, 1),
+            idle_max: self.wait("pool.idle-ms", raw.idle_ms, 1_000),
+            age_max: self.wait("pool.age-ms", raw.age_ms, 1_000),
+        }
     }
 
     fn limits(&mut self, raw: &raw::Limits) -> Limits {

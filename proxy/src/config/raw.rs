@@ -32,6 +32,9 @@ pub struct Config {
     pub routing: Routing,
     /// How the nodes are watched.
     pub monitor: Monitor,
+    /// How sessions share connections to workers.
+    #[serde(default)]
+    pub pool: Pool,
     /// Bounds.
     #[serde(default)]
     pub limits: Limits,
@@ -165,11 +168,31 @@ pub struct Monitor {
     pub latency_probe: String,
 }
 
+/// `[pool]`: connections to the workers, which sessions share.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Pool {
+    /// Connections of sessions to one worker, resting ones included. Below the server's `max_connections` (151 by
+    /// default on both engines), which others need too.
+    pub connections_max: u32,
+    /// From so many connections to a worker on, one that rests goes to the next session that needs one. With fewer a
+    /// session that comes back finds its own, which needs nothing to be brought up to date.
+    pub shared_above: u32,
+    /// With fewer, one goes to another session only after it has rested for this time.
+    pub rest_ms: u64,
+    /// Longest time that a read waits for a connection; then the manager answers.
+    pub wait_ms: u64,
+    /// A connection that rests for longer is closed. Below the servers' `wait_timeout`.
+    pub idle_ms: u64,
+    /// An older one is closed when it rests: servers give back memory with a connection only.
+    pub age_ms: u64,
+}
+
 /// `[limits]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 pub struct Limits {
-    /// Sessions at once; each may hold one connection per node.
+    /// Sessions at once; each holds one connection to the manager.
     pub connections_max: u32,
     /// Time for a gatekeeper to prove itself and finish its handshake.
     pub handshake_timeout_ms: u64,
@@ -297,6 +320,19 @@ impl Default for Routing {
             lag_max_ms: 10_000,
             consistency: "session".to_owned(),
             consistency_wait_ms: 200,
+        }
+    }
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self {
+            connections_max: 100,
+            shared_above: 24,
+            rest_ms: 10,
+            wait_ms: 1_000,
+            idle_ms: 60_000,
+            age_ms: 3_600_000,
         }
     }
 }

@@ -121,7 +121,6 @@ impl Session {
                     }
                     prepared.types = None;
                     prepared.text = None;
-                    self.forget_on_workers(id);
                 }
             }
         }

@@ -13,9 +13,11 @@ use wire::{Capabilities, ServerError};
 use super::executing::Executing;
 use super::kill::is_kill;
 use super::link::{Link, Verdict};
+use super::meaning::MEANING;
 use super::prepared::{Prepared, brings_types, is_about_parameters, lack_of_types};
 use super::query::{blank_hint, hint};
 use super::run::{Needs, OnManager};
+use super::shared_statements::StatementKey;
 use super::{Flow, Session};
 use crate::cluster::{NodeId, Role};
 
@@ -80,13 +82,6 @@ impl Session {
                 format!("Can't create more than max_prepared_stmt_count statements (current value: {max})");
             ServerError::new(TOO_MANY_STATEMENTS, b"42000", message)
         })
-    }
-
-    /// No worker executes the statement any more.
-    pub(super) fn forget_on_workers(&mut self, id: u32) {
-        for link in self.workers.iter_mut().flatten() {
-            link.statements.remove(&id);
-        }
     }
 
     /// COM_STMT_EXECUTE: routed by the facts of its text. What a worker may execute always has its types in it.
@@ -246,10 +241,13 @@ impl Session {
     pub(super) async fn copy_on_manager(&mut self, id: u32) -> Option<u32> {
         let (_, prepared) = self.prepared.find(id)?;
         let means_otherwise = prepared.meaning != self.state.meaning;
-        if means_otherwise && !self.manager.statements.contains_key(&id) {
+        if means_otherwise && !self.manager.copies.contains_key(&id) {
             return None; // its names would be those of another schema
         }
-        self.manager.prepare(id, prepared.text.as_deref()?).await.ok()?
+        self.manager
+            .prepare_copy(id, prepared.text.as_deref()?)
+            .await
+            .ok()?
     }
 
     /// An execution that we cannot read: the manager says what is wrong with it. If nothing is, it has read more
@@ -270,7 +268,6 @@ impl Session {
         if error.is_none() {
             prepared.text = None;
             prepared.long_data = false;
-            self.forget_on_workers(id);
         }
         flow
     }
@@ -332,31 +329,71 @@ impl Session {
         // one that stays on the manager needs no connection
         prepared.text.as_ref()?;
         let means_otherwise = prepared.meaning != self.state.meaning;
-        let has_it = |link: &Option<Box<Link>>| {
-            link.as_ref()
-                .is_some_and(|link| link.statements.contains_key(&id))
-        };
-        if means_otherwise && !self.workers.get(node.index()).is_some_and(has_it) {
+        // nobody knows any more what it meant
+        if means_otherwise && prepared.key.is_none() {
             return None;
         }
         let mut link = self.worker(node).await?;
-        if let Some(known) = link.statements.get(&id).copied() {
+        if let Some(known) = self.known_there(&mut link, id) {
             self.put_back(link);
             return Some(known);
         }
         if means_otherwise {
+            self.put_back(link);
             return None;
         }
         // names in the text mean what they mean in the session's current state
         self.synchronise(&mut link).await.ok()?;
-        let text = self.prepared.find(id)?.1.text.as_deref()?;
+        let key = self.key_now(id)?;
         let limit = self.host.config.limits.connect_timeout;
-        let prepared = tokio::time::timeout(limit, link.prepare(id, text))
+        let prepared = tokio::time::timeout(limit, link.prepare_shared(&key))
             .await
             .ok()?
             .ok()?;
         self.put_back(link);
         prepared
+    }
+
+    /// The connection's number of the statement, if it is prepared there.
+    fn known_there(&mut self, link: &mut Link, id: u32) -> Option<u32> {
+        let owner = self.owner;
+        let (_, prepared) = self.prepared.find(id)?;
+        let key = prepared.key.as_ref()?;
+        let private = (prepared.types_vary && key.private.is_none()).then_some((owner, id));
+        if private.is_some() || prepared.types != key.types && key.private.is_none() {
+            let wanted = Arc::new(StatementKey {
+                text: key.text.clone(),
+                schema: key.schema.clone(),
+                meaning: key.meaning.clone(),
+                types: prepared.types.clone(),
+                private,
+            });
+            if private.is_some() {
+                // what its server was told of the types before belongs to it
+                link.statements.rename(key, &wanted);
+            }
+            prepared.key = Some(wanted);
+        }
+        link.statements.find(prepared.key.as_deref()?)
+    }
+
+    /// What the statement is, while its text means what it meant when it was prepared.
+    fn key_now(&mut self, id: u32) -> Option<Arc<StatementKey>> {
+        let Self { state, prepared, .. } = self;
+        let (_, prepared) = prepared.find(id)?;
+        if prepared.key.is_none() {
+            let meaning = MEANING
+                .iter()
+                .map(|name| state.variables.value(name).map(Into::into));
+            prepared.key = Some(Arc::new(StatementKey {
+                text: prepared.text.clone()?,
+                schema: state.schema.as_slice().into(),
+                meaning: meaning.collect(),
+                types: prepared.types.clone(),
+                private: None,
+            }));
+        }
+        prepared.key.clone()
     }
 
     /// COM_STMT_SEND_LONG_DATA: to the manager, and with it the execution that follows.
@@ -376,7 +413,7 @@ impl Session {
         }
     }
 
-    /// COM_STMT_CLOSE: wherever the statement is prepared. It has no reply.
+    /// COM_STMT_CLOSE on the manager; on workers the statement stays for others. It has no reply.
     pub(super) async fn close(&mut self, command: &Command) -> Flow {
         // too short to name a statement: the gatekeeper has said so, and MySQL would answer what has no reply
         if command::is_cut(command.payload()) {
@@ -388,23 +425,11 @@ impl Session {
         {
             self.prepared.remove(id);
             self.state.leavings.forget_execution();
-            if let Some(copy) = self.manager.statements.remove(&id) {
+            if let Some(copy) = self.manager.copies.remove(&id) {
                 let mut close = Command::of_payload(command.payload());
                 set_statement_number(&mut close, copy.to_le_bytes());
                 if peer::relay::send(&mut self.manager.stream, &close).await.is_err() {
                     return Flow::End;
-                }
-            }
-            for place in &mut self.workers {
-                let Some(worker_id) = place.as_mut().and_then(|link| link.statements.remove(&id)) else {
-                    continue;
-                };
-                let mut close = Command::of_payload(command.payload());
-                set_statement_number(&mut close, worker_id.to_le_bytes());
-                if let Some(link) = place
-                    && peer::relay::send(&mut link.stream, &close).await.is_err()
-                {
-                    *place = None;
                 }
             }
         }

@@ -276,7 +276,9 @@ impl Session {
             let concerned = match (ends, reading) {
                 (KillEnds::Query, Some(reading)) => reading.is_on(node),
                 (KillEnds::Query, None) => false,
-                (KillEnds::Connection, _) => node != self.manager.node,
+                // only what it reads from: any other worker's connection may serve somebody else by now
+                (KillEnds::Connection, Some(reading)) => reading.is_on(node),
+                (KillEnds::Connection, None) => false,
             };
             if concerned {
                 self.kill_on_worker(node, ends, victim, reading).await;

@@ -5,8 +5,11 @@
 //! as a read fails there with 1792 and runs on the manager.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
+use peer::chunk::Chunk;
 use peer::connect::{ConnectError, LoginRequest};
 use peer::inbox::Command;
 use peer::relay::{Edit, Ended, Moved, Observer, Outbox, RelayError};
@@ -17,12 +20,14 @@ use wire::frame;
 use wire::reply::{Control, OkPacket, PrepareOk, Progress, Shape};
 use wire::{Capabilities, StatusFlags};
 
+use super::shared_statements::{SharedStatements, StatementKey};
 use super::trackers::{VALUES, Values};
 use crate::accounts::Account;
 use crate::cluster::{ClientWay, Node, NodeId, Role};
 use crate::metrics::GaugeGuard;
+use crate::pool::{Owner, Place};
 use crate::session_registry::{Registered, RegisteredThread, ThreadId};
-use crate::session_variables::Version;
+use crate::session_variables::{Snapshot, Version};
 
 /// What a manager's connection is told first: report every change of session state, and say now what the
 /// lexer needs to know. Assigning a variable to itself makes the server report it.
@@ -43,22 +48,41 @@ const WORKER_SETUP: &str = "SET SESSION TRANSACTION READ ONLY";
 const NO_ROW: &str = "SELECT 1 FROM DUAL WHERE FALSE";
 
 /// A connection to a node.
-pub(super) struct Link {
+pub(crate) struct Link {
     pub(super) node: NodeId,
     pub(super) stream: Stream,
     pub(super) outbox: Outbox,
     pub(super) capabilities: Capabilities,
     pub(super) is_mariadb: bool,
-    /// Version of the session's variables that this connection has.
-    pub(super) variables_version: Version,
+    /// The session's variables that this connection has been given.
+    pub(super) given: Given,
+    /// When it was opened.
+    pub(super) opened: Instant,
     /// Counts the connection while it is open.
     _counted: GaugeGuard,
+    /// Its place among those that sessions share; the manager's has none.
+    _place: Option<Place>,
+    /// The server's number of it.
+    thread: ThreadId,
     /// A KILL finds it while it is open.
-    _thread: RegisteredThread,
+    registered: RegisteredThread,
     /// Current schema of this connection; the manager's is the session's own.
     pub(super) schema: Vec<u8>,
-    /// The session's prepared statements that are prepared here too, by the session's number.
-    pub(super) statements: HashMap<u32, u32, foldhash::fast::RandomState>,
+    /// The manager's: statements of the session that are prepared here once more, by the session's number.
+    pub(super) copies: HashMap<u32, u32, foldhash::fast::RandomState>,
+    /// A worker's: what is prepared here.
+    pub(super) statements: SharedStatements,
+}
+
+/// What a connection has been given of a session's variables.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    /// Whose they are; none on a new connection.
+    pub(super) owner: Option<Owner>,
+    /// The owner's version of them.
+    pub(super) version: Version,
+    /// Their values.
+    pub(super) values: Arc<Snapshot>,
 }
 
 /// What a login needs besides the node.
@@ -73,6 +97,8 @@ pub(super) struct Login<'a> {
     pub(super) counted: GaugeGuard,
     /// Where the connection's number is kept for a KILL.
     pub(super) registered: &'a Registered,
+    /// Its place in the pool.
+    pub(super) place: Option<Place>,
 }
 
 /// What a fresh manager's connection said.
@@ -129,11 +155,15 @@ impl Link {
                     outbox: Outbox::default(),
                     capabilities: connection.capabilities,
                     is_mariadb: connection.greeting.is_mariadb(),
-                    variables_version: Version::default(),
+                    given: Given::default(),
+                    opened: Instant::now(),
                     _counted: login.counted,
-                    _thread: login.registered.opened(id, ThreadId(connection.connection_id)),
+                    _place: login.place,
+                    thread: ThreadId(connection.connection_id),
+                    registered: login.registered.opened(id, ThreadId(connection.connection_id)),
                     schema: login.schema.to_vec(),
-                    statements: HashMap::default(),
+                    copies: HashMap::default(),
+                    statements: SharedStatements::default(),
                 },
             };
             match node.role {
@@ -146,6 +176,17 @@ impl Link {
             Ok(opened) => opened,
             Err(_elapsed) => Err(ConnectError::Timeout),
         }
+    }
+
+    /// The connection goes to another session.
+    pub(super) fn belongs_to(&mut self, registered: &Registered) {
+        self.registered = registered.opened(self.node, self.thread);
+    }
+
+    /// Whether nothing has come in while it rested: a server that speaks unasked, or leaves, has ended the connection.
+    pub(super) fn is_silent(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        matches!(Chunk::poll_read(&mut self.stream, &mut cx), Poll::Pending)
     }
 
     /// COM_RESET_CONNECTION on the manager, and its set-up anew.
@@ -294,11 +335,46 @@ impl Link {
         Ok(bytes)
     }
 
-    /// Prepares one of the session's statements here as well; returns this connection's number of it.
-    pub(super) async fn prepare(&mut self, session_id: u32, text: &[u8]) -> Result<Option<u32>, RelayError> {
-        if let Some(id) = self.statements.get(&session_id) {
+    /// Prepares one of the session's statements once more; returns the number of the copy.
+    pub(super) async fn prepare_copy(
+        &mut self,
+        session_id: u32,
+        text: &[u8],
+    ) -> Result<Option<u32>, RelayError> {
+        if let Some(id) = self.copies.get(&session_id) {
             return Ok(Some(*id));
         }
+        let id = self.prepare(text).await?;
+        if let Some(id) = id {
+            self.copies.insert(session_id, id);
+        }
+        Ok(id)
+    }
+
+    /// Prepares a statement for whoever uses the connection; returns its number here.
+    pub(super) async fn prepare_shared(
+        &mut self,
+        key: &Arc<StatementKey>,
+    ) -> Result<Option<u32>, RelayError> {
+        if let Some(id) = self.statements.find(key) {
+            return Ok(Some(id));
+        }
+        if let Some(id) = self.statements.make_room() {
+            let mut close = vec![CommandCode::STMT_CLOSE.0];
+            close.extend_from_slice(&id.to_le_bytes());
+            // it has no reply
+            peer::relay::send_payload(&mut self.stream, &close)
+                .await
+                .map_err(RelayError::To)?;
+        }
+        let id = self.prepare(&key.text).await?;
+        if let Some(id) = id {
+            self.statements.insert(Arc::clone(key), id);
+        }
+        Ok(id)
+    }
+
+    async fn prepare(&mut self, text: &[u8]) -> Result<Option<u32>, RelayError> {
         let mut payload = Vec::with_capacity(text.len() + 1);
         payload.push(CommandCode::STMT_PREPARE.0);
         payload.extend_from_slice(text);
@@ -307,11 +383,7 @@ impl Link {
             .map_err(RelayError::To)?;
         let mut prepared = Preparing(None);
         self.drain(Shape::Prepare, &mut prepared).await?;
-        let Some(prepared) = prepared.0 else {
-            return Ok(None);
-        };
-        self.statements.insert(session_id, prepared.statement_id);
-        Ok(Some(prepared.statement_id))
+        Ok(prepared.0.map(|prepared| prepared.statement_id))
     }
 }
 

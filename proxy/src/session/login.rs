@@ -23,6 +23,7 @@ use crate::accounts::Account;
 use crate::cluster::{ClientTls, ClientWay, NodeFacts};
 use crate::host::Host;
 use crate::metrics::AuthFailure;
+use crate::pool::Key;
 use crate::session_registry::{Client, Registered};
 
 /// What is offered on the hop of what the nodes can do. MARIADB_CACHE_METADATA is not among it (decision 0021).
@@ -143,6 +144,12 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
     let tracked = status | StatusFlags::SESSION_STATE_CHANGED;
     let client = pending.succeed(tracked, &block).await.ok()?;
     let nodes = host.config.nodes.len();
+    let pool_key = Arc::new(Key {
+        account: account.name.clone(),
+        capabilities: link.capabilities,
+        collation: identity.collation,
+        client_way: client_way(&identity),
+    });
     Some(Session {
         host: Arc::clone(host),
         client,
@@ -156,6 +163,8 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         attributes,
         client_way: client_way(&identity),
         manager: link,
+        pool_key,
+        owner: host.pool.owner(),
         workers: std::iter::repeat_with(|| None).take(nodes).collect(),
         state,
         prepared: PreparedStatements::default(),
@@ -192,6 +201,7 @@ async fn open_manager(
         timeout: host.config.limits.connect_timeout,
         counted: host.metrics.server_connection(manager),
         registered,
+        place: None,
     };
     let opened = Link::open(manager, node, login).await;
     if let Err(error) = &opened {

@@ -11,6 +11,7 @@ use wire::ServerError;
 use wire::command::{CommandCode, Execute, LAST_PREPARED};
 
 use super::meaning::Meaning;
+use super::shared_statements::StatementKey;
 use crate::cluster::NodeId;
 use crate::route::RouteHint;
 
@@ -50,6 +51,8 @@ pub(super) struct Prepared {
     pub(super) types: Option<Box<[u8]>>,
     /// Parts of parameters wait on the manager's connection.
     pub(super) long_data: bool,
+    /// What it is on workers, once one was asked to prepare it.
+    pub(super) key: Option<Arc<StatementKey>>,
     /// The manager may have an open cursor for it, which the next execution closes.
     pub(super) cursor: bool,
     /// Whether the manager's first execution of it opened a cursor; none before that.
@@ -100,6 +103,7 @@ impl Prepared {
             types_vary: false,
             types: None,
             long_data: false,
+            key: None,
             cursor: false,
             began_with_cursor: None,
             bound: false,

@@ -97,7 +97,8 @@ impl Session {
         let begun = self.begins(facts, route.target);
         let mut route = route;
         if route.role == Role::Worker {
-            match self.on_worker(route.target, command, shape).await {
+            let follows = facts.follows_previous();
+            match self.on_worker(route.target, command, shape, follows).await {
                 OnWorker::Answered(ended) => {
                     let is_mariadb = self.manager.is_mariadb;
                     self.state.previous = Some(route.target);
@@ -193,6 +194,10 @@ impl Session {
             return Ok(Afterwards::Nothing);
         };
         if facts.follows_previous() && self.state.leavings.are_missing_on(self.manager.node, facts) {
+            if self.state.leavings.reads().iter().all(|read| read.is_empty()) {
+                self.host.metrics.error(ErrorKind::LeavingsLost);
+                return Err(OnManager::of(self.refuse(&leavings_lost()).await));
+            }
             Box::pin(self.leave_on_manager()).await;
         }
         if !self.needs_frame(facts) {
@@ -403,9 +408,6 @@ impl Session {
             };
             digests::end(facts.shape(), (route.target, route.reason), outcome, elapsed, now);
         }
-        if self.host.cluster.is_any_drained() {
-            self.leave_drained();
-        }
         let holds = Holds::of(&self.state.view(self.capabilities));
         self.registered.activity().end(route.target, holds, now);
         self.last_route = Some(LastRoute {
@@ -417,6 +419,13 @@ impl Session {
         });
         Flow::Continue
     }
+}
+
+/// The previous read was too long to be kept, and the connection that ran it serves another session.
+fn leavings_lost() -> ServerError {
+    let message = "What the previous statement left (rows found, warnings) is gone: the worker's connection that ran it \
+                   serves another session. Ask at once, or in a transaction.";
+    ServerError::new(1105, b"HY000", message)
 }
 
 /// What to count for a connection that could not be opened.

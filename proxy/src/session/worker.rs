@@ -1,7 +1,8 @@
-//! A session's connections to the workers: opened when the first read goes there, brought up to date in front
-//! of each read, and given up whenever their state is in doubt.
+//! A session's connections to the workers: taken from the pool when a read goes there, brought up to date in front of
+//! it, put back when the session waits for its client, and closed whenever their state is in doubt.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -12,12 +13,13 @@ use tokio::io::AsyncWriteExt;
 use wire::reply::{Progress, Shape};
 use wire::{Capabilities, ServerError};
 
-use super::link::{Link, Login, Verdict, encode_init_db, encode_query};
+use super::link::{Given, Link, Login, Verdict, encode_init_db, encode_query};
 use super::run::connect_error_kind;
 use super::watch::WorkerWatch;
 use super::{Flow, Session, leavings};
 use crate::cluster::{Cluster, Exclusion, Health, NodeId};
 use crate::metrics::ErrorKind;
+use crate::pool::{Admitted, Place, Seeker};
 use crate::session_registry::Reading;
 
 /// In bytes, and with a limit of its own: neither `character_set_results` nor `sql_select_limit` changes the answer. The
@@ -39,10 +41,22 @@ pub(super) enum OnWorker {
 
 impl Session {
     /// A read on a worker. Its connection is put back only when it is in a known state.
-    pub(super) async fn on_worker(&mut self, node: NodeId, command: &Command, shape: Shape) -> OnWorker {
+    ///
+    /// `follows`: it asks for what the previous read has left there.
+    pub(super) async fn on_worker(
+        &mut self,
+        node: NodeId,
+        command: &Command,
+        shape: Shape,
+        follows: bool,
+    ) -> OnWorker {
         let reading = self.registered.begin_reading(node);
         self.host.cluster.loads().begin(node);
-        let ended = self.read_from(node, command, shape, reading).await;
+        let ended = self.read_from(node, command, (shape, follows), reading).await;
+        if self.registered.is_killed() || self.registered.is_stopped(reading) {
+            // a KILL may be on its way to it: whoever used it next would be hit
+            self.give_up(node);
+        }
         self.host.cluster.loads().end(node);
         self.registered.end_reading();
         match ended {
@@ -66,10 +80,15 @@ impl Session {
         &mut self,
         node: NodeId,
         command: &Command,
-        shape: Shape,
+        (shape, follows): (Shape, bool),
         reading: Reading,
     ) -> OnWorker {
-        let Some(mut link) = self.worker(node).await else {
+        let link = if follows {
+            self.own_worker(node)
+        } else {
+            self.worker(node).await
+        };
+        let Some(mut link) = link else {
             return OnWorker::NothingDelivered;
         };
         if self.registered.is_stopped(reading) {
@@ -146,14 +165,68 @@ impl Session {
         }
     }
 
-    /// The connection to a worker, taken out of its place; opened when there is none.
+    /// A connection to a worker: the one at hand, one from the pool, or a new one.
     pub(super) async fn worker(&mut self, node: NodeId) -> Option<Box<Link>> {
-        if let Some(link) = self.workers.get_mut(node.index()).and_then(Option::take)
-            // only a new connection has no schema
-            && (link.schema.is_empty() || !self.state.schema.is_empty())
-        {
+        if let Some(link) = self.own_worker(node) {
             return Some(link);
         }
+        match self.admitted(node).await? {
+            Admitted::Taken(mut link) => {
+                self.host.metrics.taken_over.increment(1);
+                link.belongs_to(&self.registered);
+                Some(link)
+            }
+            Admitted::Open(place) => self.open_worker(node, place).await,
+        }
+    }
+
+    /// The connection to a worker that this session has used last, if nobody else has used it since.
+    fn own_worker(&mut self, node: NodeId) -> Option<Box<Link>> {
+        let at_hand = self.workers.get_mut(node.index()).and_then(Option::take);
+        let own = at_hand.or_else(|| self.host.pool.take_own(node, self.owner));
+        // only a new connection has no schema
+        own.filter(|link| link.schema.is_empty() || !self.state.schema.is_empty())
+    }
+
+    /// Another session's connection to a worker, or room for one more; none when there was neither in time.
+    async fn admitted(&mut self, node: NodeId) -> Option<Admitted<Box<Link>>> {
+        let Self {
+            state,
+            host,
+            pool_key,
+            ..
+        } = self;
+        #[allow(clippy::borrowed_box, reason = "that is what rests in the pool")]
+        let suits = |link: &Box<Link>| {
+            (link.schema.is_empty() || !state.schema.is_empty())
+                && state.variables.can_follow(&link.given.values)
+        };
+        let seeker = Seeker {
+            key: pool_key,
+            suits: &suits,
+        };
+        loop {
+            let admitted = match host.pool.take_over(node, &seeker) {
+                Some(link) => Some(Admitted::Taken(link)),
+                None => host.pool.admit(node, &seeker).await,
+            };
+            match admitted {
+                Some(Admitted::Taken(mut link)) => {
+                    // else its server has ended it while it rested
+                    if link.is_silent() {
+                        return Some(Admitted::Taken(link));
+                    }
+                }
+                Some(open) => return Some(open),
+                None => {
+                    host.metrics.error(ErrorKind::PoolExhausted);
+                    return None;
+                }
+            }
+        }
+    }
+
+    async fn open_worker(&mut self, node: NodeId, place: Place) -> Option<Box<Link>> {
         let worker = self.host.config.nodes.get(node.index())?;
         let login = Login {
             account: &self.account,
@@ -165,6 +238,7 @@ impl Session {
             timeout: self.host.config.limits.connect_timeout,
             counted: self.host.metrics.server_connection(node),
             registered: &self.registered,
+            place: Some(place),
         };
         // seldom, and large: not a part of every session's own future
         let open = Box::pin(Link::open(node, worker, login));
@@ -193,18 +267,31 @@ impl Session {
         }
     }
 
+    /// The connection stays at hand until the session waits for its client.
     pub(super) fn put_back(&mut self, link: Box<Link>) {
         if let Some(place) = self.workers.get_mut(link.node.index()) {
             *place = Some(link);
         }
     }
 
-    /// Gives up the connections to nodes that an operator has drained, but one that has what a later statement may ask for.
-    #[cold]
-    pub(super) fn leave_drained(&mut self) {
-        let (cluster, leavings) = (&self.host.cluster, &self.state.leavings);
-        for place in &mut self.workers {
-            place.take_if(|link| cluster.is_drained(link.node) && !leavings.are_on(link.node));
+    /// Others may use the connections at hand.
+    pub(super) fn rest_workers(&mut self) {
+        for link in self.workers.iter_mut().filter_map(Option::take) {
+            let (node, opened) = (link.node, link.opened);
+            let cluster = &self.host.cluster;
+            if cluster.is_drained(node) && !self.state.leavings.are_on(node) {
+                continue;
+            }
+            self.host
+                .pool
+                .rest(node, &self.pool_key, self.owner, opened, link);
+        }
+    }
+
+    /// Closes the connection at hand.
+    fn give_up(&mut self, node: NodeId) {
+        if let Some(place) = self.workers.get_mut(node.index()) {
+            *place = None;
         }
     }
 
@@ -254,7 +341,13 @@ impl Session {
         if self.state.collation_is_stale || self.state.results_collation_is_stale {
             Box::pin(self.read_collations()).await;
         }
-        if let Some(set) = self.state.variables.render_set(link.variables_version) {
+        let variables = &self.state.variables;
+        let set = if link.given.owner == Some(self.owner) {
+            variables.render_set(link.given.version)
+        } else {
+            variables.render_set_from(&link.given.values)
+        };
+        if let Some(set) = set {
             encode_query(&set, link.capabilities, out);
             commands += 1;
         }
@@ -293,7 +386,14 @@ impl Session {
         if replies.commands > 0 {
             link.schema.clone_from(&self.state.schema);
         }
-        link.variables_version = self.state.variables.version();
+        let version = self.state.variables.version();
+        if link.given.owner != Some(self.owner) || link.given.version != version {
+            link.given = Given {
+                owner: Some(self.owner),
+                version,
+                values: Arc::new(self.state.variables.snapshot()),
+            };
+        }
         Ok(())
     }
 

@@ -176,3 +176,52 @@ fn auto_is_null_may_be_off_but_not_on() {
     assert_eq!(variables.learn(b"sql_auto_is_null", b"OFF"), Learned::Replayed);
     assert_eq!(variables.learn(b"sql_auto_is_null", b"ON"), Learned::Pinned);
 }
+
+fn from(variables: &SessionVariables, snapshot: &Snapshot) -> String {
+    String::from_utf8(variables.render_set_from(snapshot).unwrap_or_default()).unwrap()
+}
+
+#[test]
+fn a_connection_of_another_session_gets_what_differs() {
+    let theirs = learned(&[("sql_mode", "ANSI_QUOTES"), ("time_zone", "+02:00")]);
+    let ours = learned(&[
+        ("time_zone", "+02:00"),
+        ("sql_mode", ""),
+        ("group_concat_max_len", "9"),
+    ]);
+    assert!(ours.can_follow(&theirs.snapshot()));
+    assert_eq!(
+        from(&ours, &theirs.snapshot()),
+        "SET sql_mode = '', group_concat_max_len = 9"
+    );
+    assert_eq!(from(&ours, &ours.snapshot()), "");
+    assert!(
+        !theirs.can_follow(&ours.snapshot()),
+        "what group_concat_max_len would be is not known"
+    );
+    assert_eq!(
+        from(&ours, &Snapshot::default()),
+        rendered(&ours, Version::default())
+    );
+}
+
+#[test]
+fn the_collation_of_results_goes_with_its_session() {
+    let names = [
+        ("character_set_client", "utf8mb4"),
+        ("character_set_connection", "utf8mb4"),
+        ("character_set_results", "utf8mb4"),
+        ("collation_connection", "utf8mb4_bin"),
+    ];
+    let plain = learned(&names);
+    let mut collated = learned(&names);
+    collated.results_in(Some(b"utf8mb4_bin"));
+    assert!(from(&collated, &plain.snapshot()).starts_with("SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin'"));
+    assert!(plain.can_follow(&collated.snapshot()));
+    assert_eq!(
+        from(&plain, &collated.snapshot()),
+        "SET character_set_results = 'utf8mb4'"
+    );
+    let untouched = SessionVariables::default();
+    assert!(!untouched.can_follow(&collated.snapshot()));
+}

@@ -134,6 +134,8 @@ async fn pair(cluster: &Cluster, relayed: &[(&str, u16)]) -> anyhow::Result<Pair
             config.limits.write_timeout_ms = 2_000;
         })
         .proxy(|config| {
+            // what rests there is no leak: it is gone soon
+            config.pool.idle_ms = 1_000;
             let app = config
                 .accounts
                 .iter()

@@ -22,6 +22,7 @@ mod memory;
 mod negotiation;
 mod ping;
 mod policy;
+mod pooling;
 mod prepared;
 mod protocol;
 mod replication;
