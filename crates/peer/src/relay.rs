@@ -64,11 +64,40 @@ pub trait Observer {
 pub trait Asker: AsyncWrite + Unpin {
     /// Resolves once the other end has closed its side.
     fn closed(&self) -> impl Future<Output = ()>;
+
+    /// Whether each result of a reply is written by itself.
+    fn takes_results_apart(&self) -> bool {
+        false
+    }
+
+    /// What is written next begins a reply, or one of its results.
+    fn result_begins(&mut self) {}
+
+    /// It was asked for a file, whose first packet has number `sequence`.
+    fn upload_begins(&mut self, sequence: u8) {
+        let _ = sequence;
+    }
 }
 
 impl Asker for Stream {
     fn closed(&self) -> impl Future<Output = ()> {
         Stream::closed(self)
+    }
+
+    fn takes_results_apart(&self) -> bool {
+        matches!(self, Stream::Compressed(stream) if stream.counts_packets())
+    }
+
+    fn result_begins(&mut self) {
+        if let Stream::Compressed(stream) = self {
+            stream.result_begins();
+        }
+    }
+
+    fn upload_begins(&mut self, sequence: u8) {
+        if let Stream::Compressed(stream) = self {
+            stream.upload_begins(sequence);
+        }
     }
 }
 
@@ -169,16 +198,23 @@ impl Outbox {
         T: Asker,
     {
         moved.at_boundary = true;
+        let apart = to.as_deref().is_some_and(Asker::takes_results_apart);
         while !progress.is_done() {
             if progress.wants_upload() {
                 return Ok(Ended::Upload);
+            }
+            if apart
+                && progress.awaits_result()
+                && let Some(to) = to.as_deref_mut()
+            {
+                to.result_begins();
             }
             let mut chunk = match self.pending.take() {
                 Some(chunk) => chunk,
                 None => self.unless_gone(Chunk::read(from), to.as_deref()).await?,
             };
             let pass = loop {
-                let pass = look(&mut chunk, progress, observer, moved)?;
+                let pass = look(&mut chunk, progress, observer, moved, apart)?;
                 if let Some(needed) = pass.needed.filter(|_| pass.bytes == 0 && pass.edited.is_none()) {
                     chunk.reserve(needed);
                     if self.unless_gone(chunk.read_more(from), to.as_deref()).await? == 0 {
@@ -264,12 +300,13 @@ struct Pass {
     withheld: bool,
 }
 
-/// Walks over the chunk as far as it is clear what its bytes are.
+/// Walks over the chunk as far as it is clear what its bytes are; with `apart` no farther than the end of a result.
 fn look(
     chunk: &mut Chunk,
     progress: &mut Progress,
     observer: &mut impl Observer,
     moved: &mut Moved,
+    apart: bool,
 ) -> Result<Pass, DecodeError> {
     let filled = chunk.filled();
     let mut pass = Pass {
@@ -299,6 +336,9 @@ fn look(
                     }
                 }
                 pass.bytes += count;
+                if apart && progress.awaits_result() {
+                    break;
+                }
             }
             Piece::Incomplete(needed) => {
                 pass.needed = Some(needed);
@@ -399,7 +439,11 @@ where
                 Ended::Upload if rest.is_some() => {
                     return Err(DecodeError::Invalid("a request for a file inside a command").into());
                 }
-                Ended::Upload => rest = Some(Box::new(Rest::file(progress.sequence().wrapping_add(1)))),
+                Ended::Upload => {
+                    let sequence = progress.sequence().wrapping_add(1);
+                    ends.client.upload_begins(sequence);
+                    rest = Some(Box::new(Rest::file(sequence)));
+                }
             }
         }
         if answered && rest.is_none() {

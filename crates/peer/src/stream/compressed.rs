@@ -97,6 +97,27 @@ impl Compressed {
         &self.stream
     }
 
+    /// Whether it looks at the ordinary packets that are written: towards clients, with zlib.
+    pub(crate) fn counts_packets(&self) -> bool {
+        self.output.counts_packets()
+    }
+
+    /// What is written next begins a reply, or one of its results.
+    pub(crate) fn result_begins(&mut self) {
+        if let Numbers::Server(numbers) = &mut self.numbers {
+            numbers.result_begins();
+        }
+    }
+
+    /// The client was asked for a file, whose first packet has number `sequence` without compression.
+    pub(crate) fn upload_begins(&mut self, sequence: u8) {
+        if let Numbers::Server(numbers) = &mut self.numbers
+            && self.output.counts_packets()
+        {
+            numbers.upload_begins(sequence);
+        }
+    }
+
     /// Waits until a read would find bytes.
     pub(super) async fn readable(&mut self) -> io::Result<()> {
         if self.input.is_some() {
@@ -256,8 +277,9 @@ impl Numbers {
     }
 
     fn renumber(&mut self, content: &mut [u8]) {
-        if let Self::Client(numbers) = self {
-            numbers.renumber(content);
+        match self {
+            Self::Server(numbers) => numbers.renumber(content),
+            Self::Client(numbers) => numbers.renumber(content),
         }
     }
 

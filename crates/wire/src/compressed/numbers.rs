@@ -10,11 +10,27 @@ use super::Walk;
 use crate::error::DecodeError;
 use crate::limits::PACKET_HEADER_BYTES;
 
-/// The server's end.
+/// The server's end. What it is given to send has the numbers of a stream without compression; where servers let them
+/// jump, [`ServerNumbers::ordinary`] does: some clients expect just that.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ServerNumbers {
     /// Of the next packet, in either direction.
     next: u8,
+    /// The next ordinary packet is the first of a reply, or of one of its results.
+    result_begins: bool,
+    /// From the number that an ordinary packet has without compression to the one that it has here.
+    shift: u8,
+    upload: Option<Upload>,
+}
+
+/// A client's file on its way, of which the client numbers the ordinary packets by the compressed ones.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Upload {
+    walk: Walk,
+    /// Number of the next packet, as if nothing were compressed.
+    next: u8,
+    /// The payload at hand goes on in the next packet.
+    continues: bool,
 }
 
 impl ServerNumbers {
@@ -27,7 +43,52 @@ impl ServerNumbers {
             });
         }
         self.next = sequence.wrapping_add(1);
+        self.result_begins = true;
         Ok(())
+    }
+
+    /// What is sent next begins a result, and nothing is waiting to be sent before it.
+    pub fn result_begins(&mut self) {
+        self.result_begins = true;
+    }
+
+    /// The number of an ordinary packet that begins in the next compressed one.
+    pub fn ordinary(&mut self, sequence: u8) -> u8 {
+        if std::mem::take(&mut self.result_begins) {
+            self.shift = self.next.wrapping_sub(sequence);
+        }
+        sequence.wrapping_add(self.shift)
+    }
+
+    /// The client was asked for a file; without compression its first packet had number `sequence`.
+    pub fn upload_begins(&mut self, sequence: u8) {
+        self.upload = Some(Upload {
+            walk: Walk::default(),
+            next: sequence,
+            continues: false,
+        });
+    }
+
+    /// Puts the numbers of a file's packets right, as if nothing had been compressed.
+    pub fn renumber(&mut self, content: &mut [u8]) {
+        let mut rest = content;
+        while let Some(upload) = self.upload.as_mut().filter(|_| !rest.is_empty()) {
+            let skipped = upload.walk.payload(rest.len());
+            let header = rest.get_mut(skipped..).unwrap_or_default();
+            let (count, complete) = upload.walk.header(header);
+            if let Some(complete) = complete {
+                if let Some(sequence) = header.get_mut(count.saturating_sub(1)) {
+                    *sequence = upload.next;
+                }
+                upload.next = upload.next.wrapping_add(1);
+                let ended = complete.payload_bytes == 0 && !upload.continues;
+                upload.continues = complete.continues();
+                if ended {
+                    self.upload = None;
+                }
+            }
+            rest = header.get_mut(count..).unwrap_or_default();
+        }
     }
 
     /// The number of a packet that is sent now.
@@ -154,6 +215,43 @@ mod tests {
             found: 5,
         };
         assert_eq!(numbers.received(5), Err(wrong));
+    }
+
+    #[test]
+    fn a_results_numbers_begin_with_that_of_its_compressed_packet() {
+        let mut numbers = ServerNumbers::default();
+        for sequence in 0..3 {
+            numbers.received(sequence).unwrap();
+        }
+        assert_eq!([1, 2].map(|sequence| numbers.ordinary(sequence)), [3, 4]);
+        assert_eq!(numbers.sent(), 3);
+        assert_eq!(numbers.ordinary(3), 5);
+        assert_eq!(numbers.sent(), 4);
+        numbers.result_begins();
+        assert_eq!([4, 5].map(|sequence| numbers.ordinary(sequence)), [5, 6]);
+        numbers.received(0).unwrap();
+        assert_eq!(numbers.ordinary(1), 1);
+    }
+
+    #[test]
+    fn a_files_packets_are_numbered_behind_the_request_for_it() {
+        let mut numbers = ServerNumbers::default();
+        numbers.upload_begins(4);
+        let mut file = Vec::new();
+        frame::encode(b"abc", 9, &mut file);
+        frame::encode(b"de", 200, &mut file);
+        frame::encode(b"", 17, &mut file);
+        // a command that was sent ahead
+        frame::encode(b"\x0e", 0, &mut file);
+        let mut expected = Vec::new();
+        for (payload, sequence) in [(&b"abc"[..], 4), (b"de", 5), (b"", 6), (b"\x0e", 0)] {
+            frame::encode(payload, sequence, &mut expected);
+        }
+        for part in [1, 3, 100] {
+            let (mut numbers, mut file) = (numbers, file.clone());
+            file.chunks_mut(part).for_each(|part| numbers.renumber(part));
+            assert_eq!(file, expected);
+        }
     }
 
     #[test]

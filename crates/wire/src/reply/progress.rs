@@ -150,6 +150,12 @@ impl Progress {
         self.skip == 0 && !self.continued
     }
 
+    /// Whether the next packet is the first of a result: of a reply, or of what follows in it.
+    #[inline]
+    pub fn awaits_result(&self) -> bool {
+        self.state == State::First && self.is_between_packets()
+    }
+
     /// Sequence number of the last packet whose header was seen.
     #[inline]
     pub fn sequence(&self) -> u8 {

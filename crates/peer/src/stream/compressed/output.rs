@@ -49,6 +49,11 @@ impl Output {
         }
     }
 
+    /// Whether it looks at the ordinary packets inside.
+    pub(super) fn counts_packets(&self) -> bool {
+        self.whole.is_some()
+    }
+
     /// Takes bytes, at least one unless the reader must read first.
     pub(super) fn poll_write(
         &mut self,
@@ -110,15 +115,23 @@ impl Output {
     /// Takes what fits into the packet at hand.
     fn take(&mut self, numbers: &mut Numbers, bytes: &[u8]) -> usize {
         let room = CONTENT_BYTES_MAX.saturating_sub(self.content.len());
-        let Numbers::Client(client) = &mut *numbers else {
-            let fitting = bytes.get(..bytes.len().min(room)).unwrap_or_default();
-            let count = match &mut self.whole {
-                Some(whole) => whole.take(fitting),
-                None => fitting.len(),
-            };
-            self.content
-                .extend_from_slice(fitting.get(..count).unwrap_or_default());
-            return count;
+        let client = match &mut *numbers {
+            Numbers::Client(client) => client,
+            Numbers::Server(server) => {
+                let fitting = bytes.get(..bytes.len().min(room)).unwrap_or_default();
+                let (count, header) = match &mut self.whole {
+                    Some(whole) => whole.take(fitting),
+                    None => (fitting.len(), None),
+                };
+                self.content
+                    .extend_from_slice(fitting.get(..count).unwrap_or_default());
+                if let Some(header) = header
+                    && let Some(sequence) = self.content.last_mut()
+                {
+                    *sequence = server.ordinary(header.sequence);
+                }
+                return count;
+            }
         };
         match client.outgoing(bytes, room) {
             Outgoing::Payload(count) => {

@@ -13,6 +13,7 @@
 use std::io;
 
 use wire::compressed::{CompressedHeader, Walk};
+use wire::frame::Header;
 use wire::limits::{COMPRESSED_HEADER_BYTES, PACKET_PAYLOAD_BYTES_MAX};
 
 use super::output::CONTENT_BYTES_MAX;
@@ -50,14 +51,14 @@ pub(super) enum Large {
 }
 
 impl Whole {
-    /// Takes bytes up to the end of a header or a payload; returns how many.
-    pub(super) fn take(&mut self, bytes: &[u8]) -> usize {
+    /// Takes bytes up to the end of a header or a payload; returns how many, and the header that ends with them.
+    pub(super) fn take(&mut self, bytes: &[u8]) -> (usize, Option<Header>) {
         if self.walk.payload_bytes() == 0 {
-            return self.walk.header(bytes).0;
+            return self.walk.header(bytes);
         }
         let count = self.walk.payload(bytes.len());
         self.is_cut &= self.walk.payload_bytes() > 0;
-        count
+        (count, None)
     }
 
     /// Bytes of a header that has begun. Alone they are of no use, and some clients look for all of it in one piece.
