@@ -12,6 +12,7 @@ mod causality;
 mod consistent;
 mod execute;
 mod executing;
+mod found_rows;
 mod framing;
 mod kill;
 mod leavings;

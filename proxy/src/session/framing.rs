@@ -103,7 +103,9 @@ impl Session {
     }
 
     async fn values(&mut self) -> Result<Values, ConnectError> {
+        let found = self.manager.found_rows().await?;
         let row = self.manager.row(VALUES).await?;
+        self.manager.find_again(found).await?;
         row.and_then(Values::of_row).ok_or(ConnectError::Timeout)
     }
 

@@ -141,7 +141,10 @@ impl Session {
             KillVictim::Expression => {
                 let operand = text.get(kill.operand.clone())?;
                 let ask = [b"SELECT COALESCE(CAST((", operand, b") AS UNSIGNED), 0)"].concat();
-                let answer = self.manager.value(&ask).await.ok()??;
+                let found = self.manager.found_rows().await.ok()?;
+                let answer = self.manager.value(&ask).await.ok()?;
+                self.manager.find_again(found).await.ok()?;
+                let answer = answer?;
                 std::str::from_utf8(&answer).ok()?.parse().ok()
             }
             KillVictim::Parameter => parameter,

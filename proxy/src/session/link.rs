@@ -45,7 +45,7 @@ const CLEAR_WARNINGS: &str = "DO 0";
 const WORKER_SETUP: &str = "SET SESSION TRANSACTION READ ONLY";
 
 /// In a new session FOUND_ROWS() is 0: this makes it so again.
-const NO_ROW: &str = "SELECT 1 FROM DUAL WHERE FALSE";
+pub(super) const NO_ROW: &str = "SELECT 1 FROM DUAL WHERE FALSE";
 
 /// A connection to a node.
 pub(crate) struct Link {

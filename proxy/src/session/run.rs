@@ -227,12 +227,10 @@ impl Session {
             .flatten();
         let in_transaction = self.state.transaction.open || !self.state.transaction.autocommit;
         self.state.causality.begins();
+        let visits_schema = facts.is_some_and(|facts| self.state.visits_schema(facts));
         let mut watch = ManagerWatch::new(&mut self.state, self.capabilities, self.manager.is_mariadb);
         watch.counts_instead = counts_instead;
-        watch.visits_schema = facts.is_some_and(|facts| {
-            let mut statements = facts.statements().iter();
-            statements.any(|statement| statement.needs.visits_schema)
-        });
+        watch.visits_schema = visits_schema;
         let mut progress = Progress::new(shape, self.capabilities).with_cursor(asked.cursor);
         let ends = Ends {
             inbox: &mut self.inbox,

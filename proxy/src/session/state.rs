@@ -15,6 +15,9 @@ use crate::route::{Pin, SessionView};
 use crate::session_variables::SessionVariables;
 use crate::transaction::Transaction;
 
+/// Most text statements of which is known what they meant; of more, an EXECUTE is taken for one of the current schema.
+const TEXT_STATEMENTS_MAX: usize = 64;
+
 /// One session's state.
 #[derive(Debug, Default)]
 pub(super) struct SessionState {
@@ -45,6 +48,8 @@ pub(super) struct SessionState {
     pub(super) causality: Causality,
     /// What the client wants to be told of all this.
     pub(super) trackers: Trackers,
+    /// What the text statements (`PREPARE name FROM …`) meant when they were prepared, by name.
+    text_statements: Vec<(Box<[u8]>, Meaning)>,
     temporary_tables: bool,
     locked_tables: bool,
     pinned: Option<Pin>,
@@ -165,10 +170,37 @@ impl SessionState {
             SessionChange::Prepare { name, text } => {
                 let (inner, _) = crate::facts::of(text, self.mode);
                 self.trackers.prepared(name, &inner);
+                self.deallocated(name);
+                if self.text_statements.len() < TEXT_STATEMENTS_MAX {
+                    self.text_statements.push((name.as_ref().into(), self.meaning));
+                }
             }
-            SessionChange::Deallocate { name } => self.trackers.deallocated(name),
+            SessionChange::Deallocate { name } => {
+                self.trackers.deallocated(name);
+                self.deallocated(name);
+            }
             SessionChange::Use(_) => {}
         }
+    }
+
+    fn deallocated(&mut self, name: &[u8]) {
+        self.text_statements
+            .retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+    }
+
+    /// Whether a statement makes the server change to another schema while it runs, and back.
+    pub(super) fn visits_schema(&self, facts: &Facts) -> bool {
+        facts.statements().iter().any(|statement| {
+            statement.needs.visits_schema
+                || matches!(&statement.effect, Effect::Session(SessionChange::Execute { name })
+                    if self.is_of_another_time(name))
+        })
+    }
+
+    /// Whether a text statement was prepared when texts meant something else.
+    fn is_of_another_time(&self, name: &[u8]) -> bool {
+        let mut known = self.text_statements.iter();
+        known.any(|(known, meaning)| known.eq_ignore_ascii_case(name) && *meaning != self.meaning)
     }
 
     /// A text goes to the manager of which nobody has seen the end. It may be several statements, of which an error

@@ -139,6 +139,10 @@ pub(super) struct WorkerWatch<'a> {
     pub(super) ended: Ended,
     /// The prepared statement that is executed.
     pub(super) executing: Executing,
+    /// The client does not track the schema, which is all that a read can change: to that of its statement, and back.
+    pub(super) hides_schema: bool,
+    /// The reply tells of it.
+    has_state: bool,
     capabilities: Capabilities,
     /// The session's transaction flags, when they are not those of a connection at rest: a worker knows of no
     /// transaction.
@@ -156,7 +160,8 @@ impl Observer for WorkerWatch<'_> {
             Control::Ok(_) => {
                 let payload = packet.get(PACKET_HEADER_BYTES..).unwrap_or_default();
                 let ok = OkPacket::decode(payload, self.capabilities);
-                self.ended.warnings = ok.map_or(0, |ok| ok.warnings);
+                self.ended.warnings = ok.as_ref().map_or(0, |ok| ok.warnings);
+                self.has_state = ok.is_ok_and(|ok| !ok.state.is_empty());
             }
             Control::Eof(_) => self.ended.warnings = eof_warnings(packet),
             Control::Err(_) => self.ended.failed = true,
@@ -176,7 +181,9 @@ impl Observer for WorkerWatch<'_> {
         }
         self.delivered.store(true, Ordering::Relaxed);
         match control {
-            Control::Ok(status) | Control::Eof(status) if self.shown(status) != status => {
+            Control::Ok(status) | Control::Eof(status)
+                if self.shown(status) != status || self.hides_schema && self.has_state =>
+            {
                 self.with_flags(control, packet)
             }
             _ => Edit::Pass,
@@ -190,6 +197,8 @@ impl<'a> WorkerWatch<'a> {
         let flags = StatusFlags(session.0 & TRANSACTION_FLAGS.0);
         Self {
             executing: Executing::default(),
+            hides_schema: false,
+            has_state: false,
             transaction: (flags != StatusFlags::AUTOCOMMIT).then_some(flags),
             delivered,
             answered: None,
@@ -202,6 +211,11 @@ impl<'a> WorkerWatch<'a> {
     /// The session's own transaction flags in the place of the worker's, and what the statement's client knows of it.
     fn shown(&self, status: StatusFlags) -> StatusFlags {
         let status = self.executing.shown(status);
+        let status = if self.hides_schema {
+            status.without(StatusFlags::SESSION_STATE_CHANGED)
+        } else {
+            status
+        };
         self.transaction.map_or(status, |flags| {
             StatusFlags(status.0 & !TRANSACTION_FLAGS.0 | flags.0)
         })
@@ -218,7 +232,8 @@ impl<'a> WorkerWatch<'a> {
                 };
                 let sequence = Header::peek(packet).map_or(1, |header| header.sequence);
                 let status = self.shown(status);
-                OkPacket { status, ..ok }.encode(self.capabilities, sequence, &mut edited);
+                let state = if self.hides_schema { &[] } else { ok.state };
+                OkPacket { status, state, ..ok }.encode(self.capabilities, sequence, &mut edited);
             }
             Control::Eof(status) => {
                 edited = eof_with(packet, eof_warnings(packet), self.shown(status));
@@ -283,6 +298,27 @@ mod tests {
         let mut watch = WorkerWatch::new(&delivered, Capabilities::NONE, StatusFlags::AUTOCOMMIT);
         assert!(matches!(watch.control(Control::ColumnCount(1), &[]), Edit::Pass));
         assert!(matches!(watch.control(Control::Err(1146), &[]), Edit::Pass));
+    }
+
+    #[test]
+    fn a_visit_to_another_schema_is_told_to_who_tracks_it() {
+        let mut block = Vec::new();
+        wire::reply::SessionChange::Schema(b"s").encode(&mut block);
+        let flags = StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED;
+        let capabilities = Capabilities::SESSION_TRACK | Capabilities::DEPRECATE_EOF;
+        let (mut packet, mut plain) = (Vec::new(), Vec::new());
+        let ok = OkPacket {
+            state: &block,
+            ..OkPacket::plain(flags)
+        };
+        ok.encode(capabilities, 5, &mut packet);
+        OkPacket::plain(StatusFlags::AUTOCOMMIT).encode(capabilities, 5, &mut plain);
+        let delivered = AtomicBool::new(false);
+        let mut watch = WorkerWatch::new(&delivered, capabilities, StatusFlags::AUTOCOMMIT);
+        assert!(matches!(watch.control(Control::Ok(flags), &packet), Edit::Pass));
+        watch.hides_schema = true;
+        let edit = watch.control(Control::Ok(flags), &packet);
+        assert!(matches!(edit, Edit::Replace(edited) if edited == plain));
     }
 
     #[test]

@@ -103,6 +103,7 @@ impl Session {
         let mut moved = Moved::default();
         let mut watch = WorkerWatch::new(&delivered, self.capabilities, self.state.status);
         watch.executing = self.state.executing;
+        watch.hides_schema = !self.state.trackers.client().schema;
         let mut progress = Progress::new(shape, self.capabilities);
         let client = Some(&mut self.client);
         let relayed = tokio::select! {
@@ -401,11 +402,13 @@ impl Session {
     async fn read_collations(&mut self) {
         let asks_for_results = self.state.results_collation_is_stale;
         let asked = async {
+            let found = self.manager.found_rows().await?;
             let (row, number) = self.manager.described_row(READ_COLLATION).await?;
             let results = match number.filter(|_| asks_for_results) {
                 Some(number) => self.manager.value(&name_of_collation(number)).await?,
                 None => None,
             };
+            self.manager.find_again(found).await?;
             Ok::<_, ConnectError>((row, results))
         };
         let asked = tokio::select! {
