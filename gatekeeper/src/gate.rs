@@ -89,7 +89,7 @@ impl Gate {
         let users = UserDirectory::open(&config.users_file, config.policy.default)?;
         let key = server_key(state_dir).map_err(unusable)?;
         let settings = Settings {
-            key: key.into(),
+            key: Some(key.into()),
             tls,
             tls_required,
             deadline: config.limits.handshake_timeout,

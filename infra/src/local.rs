@@ -175,6 +175,7 @@ async fn require_ports(record: &Record) -> anyhow::Result<()> {
         ),
         (Service::Proxy, ports.proxy, "the proxy"),
         (Service::Proxy, ports.proxy_http, "the proxy's http"),
+        (Service::Proxy, ports.proxy_admin, "the proxy's admin console"),
     ];
     for (service, port, name) in wanted {
         if service::process(record, service).pid().is_none() {
@@ -308,7 +309,7 @@ fn describe(record: &Record) -> Cluster {
         nodes: record.nodes().iter().map(Node::entry).collect(),
         users: users.collect(),
         admin: cluster::AdminEntry {
-            name: "admin".to_owned(),
+            name: service::ADMIN.to_owned(),
             password: record.passwords.admin.clone(),
         },
     }

@@ -16,6 +16,7 @@
 mod control;
 mod greeting;
 pub mod health;
+mod kill_thread;
 mod latency;
 pub mod load;
 pub mod node;
@@ -35,6 +36,7 @@ use tokio::time::MissedTickBehavior;
 use tracing::info;
 
 pub use health::{Exclusion, Health};
+pub use kill_thread::{KillError, kill_thread};
 pub use load::Loads;
 pub use node::{Address, ClientTls, ClientWay, NODES_MAX, Node, NodeFacts, NodeId, NodeTls, Role, Tls};
 pub use position::{Positions, Sample};

@@ -50,6 +50,8 @@ pub struct Config {
     pub pool: PoolLimits,
     /// Bounds.
     pub limits: Limits,
+    /// All of it as it was written, with the defaults: for people to look at. Secrets are names of files.
+    pub written: toml::Table,
 }
 
 /// Listening addresses; at least one is there.

@@ -12,6 +12,7 @@
 //! pool            connections to workers, shared
 //! cluster         the nodes, watched in the background
 //! accounts        gatekeeper user → database account
+//! console         a MySQL server of our own, for the operator
 //! metrics         what is counted
 //! digests         what statements of one shape did
 //! serve           the process: from the config to the exit code
@@ -21,6 +22,7 @@ pub mod accounts;
 pub mod cluster;
 pub mod config;
 pub mod consistency;
+pub mod console;
 pub mod digests;
 pub mod facts;
 pub mod host;

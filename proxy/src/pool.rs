@@ -19,7 +19,7 @@ mod place;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -73,6 +73,15 @@ struct Resting<C> {
     since: Instant,
     /// The thread whose runtime drives it.
     home: ThreadId,
+}
+
+/// What people may know of a node's connections.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Shown {
+    /// Connections that nobody uses, by account.
+    pub(crate) resting: BTreeMap<String, u64>,
+    /// Sessions that wait for a place.
+    pub(crate) waiting: u64,
 }
 
 /// How a session comes to a connection.
@@ -210,6 +219,26 @@ impl<C> Pool<C> {
         if let Some(pool) = self.nodes.get(node.index()) {
             let resting = std::mem::take(&mut *lock(&pool.resting));
             drop(resting); // outside of the lock
+        }
+    }
+
+    /// Connections to one worker at most.
+    pub(crate) fn connections_max(&self) -> usize {
+        self.limits.connections_max
+    }
+
+    /// What people may know of a node's connections.
+    pub(crate) fn shown(&self, node: NodeId) -> Shown {
+        let Some(pool) = self.nodes.get(node.index()) else {
+            return Shown::default();
+        };
+        let mut resting = BTreeMap::new();
+        for rests in &*lock(&pool.resting) {
+            *resting.entry(rests.key.account.clone()).or_default() += 1;
+        }
+        Shown {
+            resting,
+            waiting: pool.places.waiting() as u64,
         }
     }
 

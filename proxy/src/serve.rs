@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
 use crate::config::Config;
+use crate::console::Console;
 use crate::host::Host;
 use crate::metrics::{Metrics, NodeMetrics};
 use crate::session;
@@ -76,6 +77,7 @@ async fn serve(config: Config, numbers: telemetry::Metrics, shards: Arc<Shards>)
     };
     let listeners = bind(&config)?;
     let http = HttpServer::bind(config.http)?;
+    let console = config.admin.as_ref().map(Console::bind).transpose()?;
     tracing::info!(
         http = %http.address(),
         shards = shards.count(),
@@ -125,6 +127,10 @@ async fn serve(config: Config, numbers: telemetry::Metrics, shards: Arc<Shards>)
             }
         }
     });
+    if let Some(console) = console {
+        let (host, shards) = (Arc::clone(&host), Arc::clone(&shards));
+        background.spawn(console.serve(host, shards));
+    }
     let (reload, _) = watch::channel(0);
     let stop_now = tokio::spawn(signals.run(drain.clone(), reload));
 

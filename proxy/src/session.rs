@@ -163,14 +163,14 @@ impl Session {
         self.rest_workers();
         std::future::poll_fn(|cx| {
             use std::task::Poll;
+            if self.registered.ending().is_wished() {
+                return Poll::Ready(Wake::Ended);
+            }
             if let Poll::Ready(read) = Chunk::poll_read(&mut self.client, cx) {
                 return Poll::Ready(Wake::Client(read));
             }
             if let Poll::Ready(read) = Chunk::poll_read(&mut self.manager.stream, cx) {
                 return Poll::Ready(Wake::Manager(read));
-            }
-            if self.registered.ending().is_wished() {
-                return Poll::Ready(Wake::Ended);
             }
             if may_leave && std::pin::Pin::new(&mut *drain).poll(cx).is_ready() {
                 return Poll::Ready(Wake::Drain);

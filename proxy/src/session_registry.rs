@@ -60,6 +60,8 @@ pub struct Listed {
     client: Client,
     activity: Activity,
     ending: Ending,
+    /// The session is gone; a connection of its may rest.
+    ended: AtomicBool,
     /// The session's connections to nodes, the manager's first.
     threads: Mutex<Vec<(NodeId, ThreadId)>>,
     /// Which read runs on a worker at this moment; see [`Reading`].
@@ -146,6 +148,11 @@ impl Listed {
         lock(&self.threads).iter().map(|(node, _)| *node).collect()
     }
 
+    /// Its connections, and the nodes' numbers of them.
+    pub fn threads(&self) -> Vec<(NodeId, ThreadId)> {
+        lock(&self.threads).clone()
+    }
+
     /// The account that the session has on the nodes.
     pub fn account(&self) -> &Account {
         &self.account
@@ -205,6 +212,7 @@ impl SessionRegistry {
             client,
             activity: Activity::new(),
             ending: Ending::default(),
+            ended: AtomicBool::new(false),
             threads: Mutex::new(Vec::new()),
             reading: AtomicU64::new(0),
             stopped: AtomicU64::new(0),
@@ -229,8 +237,18 @@ impl SessionRegistry {
         let mut seen = std::collections::HashSet::new();
         let listed = known.by_id.values().flatten().chain(known.by_thread.values());
         listed
-            .filter(|listed| seen.insert(Arc::as_ptr(listed)))
+            // a connection that rests may outlive its session
+            .filter(|listed| !listed.ended.load(Ordering::Acquire) && seen.insert(Arc::as_ptr(listed)))
             .cloned()
+            .collect()
+    }
+
+    /// All connections to nodes at this moment, those that rest included, each with the session that used it last.
+    pub fn connections(&self) -> Vec<(NodeId, Arc<Listed>)> {
+        let known = lock(&self.known);
+        let connections = known.by_thread.iter();
+        connections
+            .map(|((node, _), listed)| (*node, Arc::clone(listed)))
             .collect()
     }
 
@@ -283,6 +301,7 @@ impl std::ops::Deref for Registered {
 
 impl Drop for Registered {
     fn drop(&mut self) {
+        self.listed.ended.store(true, Ordering::Release);
         let Some(connection) = self.listed.connection else {
             return;
         };

@@ -4,6 +4,7 @@
 //! cluster   one per engine and run, shared by every test; `cluster::own` for tests that break nodes
 //! keeper    the process that starts a cluster, and takes it down when its users are gone, however they went
 //! pair      a gatekeeper and a proxy of one test, in front of the shared nodes
+//! console   where the proxy's operator comes in
 //! door      where clients come in, and who they are
 //! program   stock clients and sysbench, as processes
 //! raw_client, relay   bytes, faults and delays that real programs do not produce at will
@@ -16,6 +17,7 @@
 
 pub mod cluster;
 pub mod conformance;
+pub mod console;
 pub mod corrupting_relay;
 pub mod door;
 pub mod each_engine;
@@ -31,6 +33,7 @@ pub mod runner;
 pub mod scrape;
 
 pub use cluster::{Cluster, is_required};
+pub use console::Console;
 pub use door::Door;
 pub use eventually::{SOON, eventually};
 pub use infra::local::Engine;

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 
 use crate::cluster::Cluster;
+use crate::console::Console;
 use crate::door::Door;
 use crate::eventually::{SOON, eventually};
 use crate::keeper::program;
@@ -25,6 +26,7 @@ pub struct PairPlan {
     gatekeeper: GatekeeperConfig,
     proxy: ProxyConfig,
     door: Door,
+    console: Console,
 }
 
 /// A running pair. Its processes end when it is dropped.
@@ -32,6 +34,8 @@ pub struct PairPlan {
 pub struct Pair {
     /// Where clients come in.
     pub door: Door,
+    /// Where the proxy's operator comes in.
+    pub console: Console,
     /// The public process.
     pub gatekeeper: Service,
     /// The trusted process.
@@ -60,7 +64,13 @@ impl Pair {
         let mut gatekeeper: GatekeeperConfig =
             read(&facts.gatekeeper.as_ref().context("no gatekeeper")?.config)?;
         let mut proxy: ProxyConfig = read(&facts.proxy.as_ref().context("no proxy")?.config)?;
-        let [gatekeeper_port, gatekeeper_http, proxy_port, proxy_http] = free_ports()?;
+        let [
+            gatekeeper_port,
+            gatekeeper_http,
+            proxy_port,
+            proxy_http,
+            admin_port,
+        ] = free_ports()?;
         let local = |port: u16| format!("127.0.0.1:{port}");
         let sockets = ["gatekeeper.sock", "proxy.sock"].map(|name| folder.path().join(name));
         let [gatekeeper_socket, proxy_socket] = sockets;
@@ -73,6 +83,13 @@ impl Pair {
         proxy.listen.tcp = Some(local(proxy_port));
         proxy.listen.socket = Some(proxy_socket);
         proxy.http.address = local(proxy_http);
+        if let Some(admin) = &mut proxy.admin {
+            admin.address = local(admin_port);
+        }
+        let console = Console {
+            port: admin_port,
+            ..Console::of(cluster)?
+        };
         let door = Door {
             port: gatekeeper_port,
             socket: Some(gatekeeper_socket),
@@ -85,6 +102,7 @@ impl Pair {
             gatekeeper,
             proxy,
             door,
+            console,
         })
     }
 }
@@ -146,11 +164,13 @@ impl PairPlan {
             gatekeeper,
             proxy,
             door,
+            console,
         } = self;
         let gatekeeper = Service::new("gatekeeper", folder.path(), &gatekeeper, &door.gatekeeper_http)?;
         let proxy = Service::new("proxy", folder.path(), &proxy, &door.proxy_http)?;
         Ok(Pair {
             door,
+            console,
             gatekeeper,
             proxy,
             _folder: folder,

@@ -62,6 +62,14 @@ impl StockClient {
         self.program.parent()
     }
 
+    /// A command line that says nothing of where to.
+    #[must_use]
+    pub fn bare(&self) -> Command {
+        let mut command = Command::new(&self.program);
+        command.arg("--no-defaults");
+        command
+    }
+
     /// A command line that logs in as `user`.
     ///
     /// # Errors

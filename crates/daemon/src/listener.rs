@@ -96,6 +96,12 @@ impl Listener {
         &self.endpoint
     }
 
+    /// A port for a server with an accept loop of its own, and its address with the port that was chosen. Call it on a
+    /// runtime.
+    pub fn tokio_tcp(address: SocketAddr) -> Result<(tokio::net::TcpListener, SocketAddr), BindError> {
+        Self::bind(&Endpoint::Tcp(address), SocketMode::GROUP)?.into_tokio_tcp(address)
+    }
+
     /// The same port for a server with an accept loop of its own.
     pub(crate) fn into_tokio_tcp(
         self,

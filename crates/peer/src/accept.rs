@@ -44,8 +44,9 @@ pub struct Authenticator<A> {
 /// What an [`Authenticator`] is told.
 #[derive(Debug)]
 pub struct Settings {
-    /// The key that clients without TLS encrypt their password with.
-    pub key: Arc<ServerKey>,
+    /// The key that clients without TLS encrypt their password with; none where all accounts are of passwords that we
+    /// have ourselves.
+    pub key: Option<Arc<ServerKey>>,
     /// TLS, when it is offered. Greetings must have [`wire::Capabilities::SSL`] just then.
     pub tls: Option<Acceptor>,
     /// Whether a plain connection is refused.
@@ -197,6 +198,10 @@ impl<A: Accounts> Authenticator<A> {
         Ok((response, proved))
     }
 
+    fn key(&self) -> Result<&ServerKey, LoginError> {
+        self.settings.key.as_deref().ok_or_else(tls_required)
+    }
+
     fn find(&self, user: &[u8]) -> (Arc<Credential>, bool) {
         match self.accounts.find(user) {
             Some(credential) => (credential, true),
@@ -222,7 +227,7 @@ impl<A: Accounts> Authenticator<A> {
         let (right, by, sequence) = loop {
             let (bytes, state) = match step {
                 ServerStep::Send(bytes, state) => (bytes, state),
-                ServerStep::PublicKey(request) => request.send(self.settings.key.public_pem()),
+                ServerStep::PublicKey(request) => request.send(self.key()?.public_pem()),
                 ServerStep::Verify(Proof::Nothing { .. }) => return Err(denied(Reason::NoPassword, false)),
                 ServerStep::Verify(Proof::Wrong { .. }) => return Err(denied(Reason::WrongPassword, true)),
                 ServerStep::Verify(Proof::Native {
@@ -246,6 +251,9 @@ impl<A: Accounts> Authenticator<A> {
                     line.write(&bytes).await?;
                     break (true, Plugin::CachingSha2, sequence);
                 }
+                ServerStep::Verify(Proof::Fast(_)) if credential.fast_decides() => {
+                    return Err(denied(Reason::WrongPassword, true));
+                }
                 ServerStep::Verify(Proof::Fast(proof)) => proof.full_authentication(),
                 ServerStep::Verify(Proof::Full { password, sequence }) => {
                     let right = line.wait(self.hashing.verify(credential, password)).await??;
@@ -257,11 +265,7 @@ impl<A: Accounts> Authenticator<A> {
                     sequence,
                 }) => {
                     // a block that cannot be read costs as much as a wrong password
-                    let password = self
-                        .settings
-                        .key
-                        .decrypt_password(nonce, &block)
-                        .unwrap_or_default();
+                    let password = self.key()?.decrypt_password(nonce, &block).unwrap_or_default();
                     let right = line.wait(self.hashing.verify(credential, password)).await??;
                     break (right, Plugin::CachingSha2, sequence);
                 }

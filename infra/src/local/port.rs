@@ -1,7 +1,8 @@
 //! The TCP ports of a cluster on this machine.
 //!
 //! ```text
-//! P gatekeeper   P+1 proxy   P+2 gatekeeper's http   P+3 proxy's http   P+10 manager   P+11… workers
+//! P gatekeeper   P+1 proxy   P+2 gatekeeper's http   P+3 proxy's http   P+4 proxy's admin console
+//! P+10 manager   P+11… workers
 //! ```
 
 use std::net::{Ipv4Addr, TcpListener};
@@ -30,6 +31,9 @@ pub(crate) struct Ports {
     pub(crate) proxy: u16,
     pub(crate) gatekeeper_http: u16,
     pub(crate) proxy_http: u16,
+    /// 0 in the record of a cluster that is older than the console.
+    #[serde(default)]
+    pub(crate) proxy_admin: u16,
     /// The manager's, then each worker's.
     pub(crate) nodes: Vec<u16>,
 }
@@ -38,13 +42,14 @@ impl Ports {
     /// The ports that follow from `base`; free ones wherever they are, if it is 0.
     pub(crate) fn allot(base: u16, nodes: u16) -> anyhow::Result<Ports> {
         if base == 0 {
-            let mut found = free(4 + usize::from(nodes))?.into_iter();
+            let mut found = free(5 + usize::from(nodes))?.into_iter();
             let mut next = || found.next().context("fewer ports than asked for");
             return Ok(Ports {
                 gatekeeper: next()?,
                 proxy: next()?,
                 gatekeeper_http: next()?,
                 proxy_http: next()?,
+                proxy_admin: next()?,
                 nodes: found.collect(),
             });
         }
@@ -57,6 +62,7 @@ impl Ports {
             proxy: at(1)?,
             gatekeeper_http: at(2)?,
             proxy_http: at(3)?,
+            proxy_admin: at(4)?,
             nodes: (0..nodes)
                 .map(|node| at(MANAGER_OFFSET + node))
                 .collect::<Result<_, _>>()?,
@@ -65,6 +71,9 @@ impl Ports {
 
     /// The same ports for another number of nodes; those that stay keep theirs.
     pub(crate) fn resized(mut self, base: u16, nodes: u16) -> anyhow::Result<Ports> {
+        if self.proxy_admin == 0 {
+            self.proxy_admin = Ports::allot(base, 0)?.proxy_admin;
+        }
         let wanted = usize::from(nodes);
         self.nodes.truncate(wanted);
         let missing = wanted - self.nodes.len();

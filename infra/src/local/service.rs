@@ -18,6 +18,9 @@ use super::record::{Record, USERS};
 use super::secret::write_private;
 use crate::render::service::{self as render, GatekeeperPlaces, NodePlace, ProxyPlaces};
 
+/// Who logs in to the admin console; also the name of the file with the password.
+pub(crate) const ADMIN: &str = "admin";
+
 const HOST: &str = "127.0.0.1";
 const READY_WAIT_MAX: Duration = Duration::from_secs(30);
 const HTTP_WAIT_MAX: Duration = Duration::from_secs(2);
@@ -83,7 +86,7 @@ pub(crate) fn proxy_entry(record: &Record) -> ProxyEntry {
         port: record.ports.proxy,
         socket: Some(socket(record, Service::Proxy)),
         http: format!("http://{HOST}:{}", record.ports.proxy_http),
-        admin_port: 0,
+        admin_port: record.ports.proxy_admin,
         pid: process.pid().unwrap_or(0),
         config: process.config,
     }
@@ -135,6 +138,9 @@ fn config_text(record: &Record, service: Service) -> anyhow::Result<String> {
                 port: record.ports.proxy,
                 socket: &own_socket,
                 http_port: record.ports.proxy_http,
+                admin_port: record.ports.proxy_admin,
+                admin: ADMIN,
+                admin_password_file: &self::secret_file(record, ADMIN),
                 secret_file: &secret_file,
                 monitor: MONITOR,
                 monitor_password_file: &self::secret_file(record, MONITOR),
@@ -164,6 +170,7 @@ pub(crate) fn write_files(record: &Record) -> anyhow::Result<()> {
     }
     write_private(&secret_file(record, "hop"), &record.passwords.hop)?;
     write_private(&secret_file(record, MONITOR), &record.passwords.monitor)?;
+    write_private(&secret_file(record, ADMIN), &record.passwords.admin)?;
     for (name, passwords) in &record.passwords.users {
         write_private(&secret_file(record, name), &passwords.database)?;
     }

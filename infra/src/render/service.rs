@@ -102,8 +102,8 @@ pub fn users<'a>(users: impl Iterator<Item = (&'a str, &'a str, PolicyName)>) ->
 pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
     use crate::render::my_cnf::Role as Ours;
     use proxy::config::raw::{
-        Account, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, NodeCompression, NodeTls, Pool,
-        Role, Routing,
+        Account, Admin, Config, Gatekeeper, Http, Limits, Listen, Monitor, Node, NodeCompression, NodeTls,
+        Pool, Role, Routing,
     };
     let node = |place: &NodePlace| {
         let role = match place.role {
@@ -136,7 +136,11 @@ pub fn proxy(places: &ProxyPlaces<'_>) -> proxy::config::raw::Config {
         http: Http {
             address: loopback(places.http_port),
         },
-        admin: None,
+        admin: Some(Admin {
+            address: loopback(places.admin_port),
+            user: places.admin.to_owned(),
+            ..Admin::new(places.admin_password_file)
+        }),
         routing: Routing {
             strategy: "random".to_owned(),
             ..Routing::default()
@@ -161,6 +165,12 @@ pub struct ProxyPlaces<'a> {
     pub socket: &'a Path,
     /// Port of `/metrics`.
     pub http_port: u16,
+    /// Port of the admin console.
+    pub admin_port: u16,
+    /// Who logs in there.
+    pub admin: &'a str,
+    /// The file with that password.
+    pub admin_password_file: &'a Path,
     /// The secret it shares with the gatekeeper.
     pub secret_file: &'a Path,
     /// The monitor's account on every node.

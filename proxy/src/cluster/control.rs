@@ -178,9 +178,14 @@ pub(super) async fn within<T>(
 }
 
 fn options(node: &Node, monitor: &config::Monitor) -> Opts {
-    let password = String::from_utf8_lossy(monitor.password.expose()).into_owned();
+    let password = String::from_utf8_lossy(monitor.password.expose());
+    options_for(node, &monitor.user, &password)
+}
+
+/// The way to a node, for one of its accounts.
+pub(super) fn options_for(node: &Node, user: &str, password: &str) -> Opts {
     let builder = OptsBuilder::default()
-        .user(Some(monitor.user.as_str()))
+        .user(Some(user))
         .pass(Some(password))
         .tcp_nodelay(true)
         .tcp_keepalive(Some(Duration::from_secs(30)))

@@ -43,6 +43,7 @@ struct NodeLoad {
     response_ns: AtomicU64,
     measured_at: AtomicU64,
     failures: AtomicU32,
+    failures_ever: AtomicU64,
     ejected_until: AtomicU64,
     returned_at: AtomicU64,
 }
@@ -104,6 +105,7 @@ impl Loads {
 
     fn failed_at(&self, id: NodeId, now: u64) {
         let Some(node) = self.node(id) else { return };
+        node.failures_ever.fetch_add(1, Ordering::Relaxed);
         let failures = node.failures.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         if let Some(further) = failures.checked_sub(FAILURES_MAX) {
             let times = 1u32.checked_shl(further).unwrap_or(u32::MAX);
@@ -112,6 +114,12 @@ impl Loads {
                 .store(now + nanoseconds(length), Ordering::Relaxed);
             self.ejected.fetch_or(id.bit(), Ordering::Relaxed);
         }
+    }
+
+    /// How often a node could not be reached, or broke off, since the start.
+    pub fn failures(&self, id: NodeId) -> u64 {
+        self.node(id)
+            .map_or(0, |node| node.failures_ever.load(Ordering::Relaxed))
     }
 
     /// A node may serve again after it was left out.

@@ -34,6 +34,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
         directory,
         problems: Problems::new(),
     };
+    let written = toml::Table::try_from(&raw).unwrap_or_default();
     let listen = check.listen(&raw.listen);
     let gatekeeper = check.gatekeeper(&raw.gatekeeper, listen.tcp);
     let http = check.socket_address("http.address", &raw.http.address);
@@ -67,6 +68,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
                 accounts: Arc::new(accounts),
                 pool,
                 limits,
+                written,
             })
         }
         _ => Err(check.problems),

@@ -212,7 +212,12 @@ fn neither_secrets_nor_their_files_content_are_printed() {
 fn example(name: &str) -> Config {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/examples");
     let directory = directory();
-    for secret in ["gatekeeper.secret", "monitor.password", "app.password"] {
+    for secret in [
+        "gatekeeper.secret",
+        "monitor.password",
+        "app.password",
+        "admin.password",
+    ] {
         let path = directory.path().join(secret);
         fs::copy(directory.path().join("secret"), &path).unwrap();
     }

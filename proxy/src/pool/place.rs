@@ -23,6 +23,10 @@ impl Places {
         self.taken.load(Ordering::Relaxed)
     }
 
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// One more, if there are fewer than that.
     pub(super) fn take(self: &Arc<Self>, max: usize) -> Option<Place> {
         self.taken

@@ -8,6 +8,7 @@
 mod compression;
 mod conformance;
 mod consistency;
+mod console;
 mod drivers;
 mod faults;
 mod health;

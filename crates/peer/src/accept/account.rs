@@ -53,6 +53,8 @@ pub struct Credential {
     pub require_tls: bool,
     /// Made of the password when it was proved for the first time. A changed password is another `Credential`.
     fast: OnceLock<FastVerifier>,
+    /// The password itself was known: a fast proof decides, nobody is asked for the password in full.
+    fast_decides: bool,
 }
 
 impl Credential {
@@ -69,7 +71,28 @@ impl Credential {
             ed25519,
             require_tls,
             fast: OnceLock::new(),
+            fast_decides: false,
         }
+    }
+
+    /// Of a password that we have ourselves. No client needs TLS or our key to prove it.
+    pub fn of_password(password: &[u8]) -> Self {
+        let slow = caching_sha2::Verifier::make(password, rand::random());
+        Self {
+            fast: FastVerifier::make(password).into(),
+            fast_decides: true,
+            ..Self::new(
+                Some(native_password::Verifier::make(password)),
+                Some(slow),
+                None,
+                false,
+            )
+        }
+    }
+
+    /// Whether a fast proof that is wrong is the wrong password.
+    pub(super) fn fast_decides(&self) -> bool {
+        self.fast_decides
     }
 
     /// One that no password fits, and that takes as long to find out as one of that shape.

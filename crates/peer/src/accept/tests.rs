@@ -52,7 +52,7 @@ fn authenticator() -> Authenticator<Table> {
         ("ed25519", by_ed25519()),
     ];
     let settings = Settings {
-        key: Arc::clone(&KEY),
+        key: Some(Arc::clone(&KEY)),
         tls: Some(Acceptor::self_signed(directory.path()).unwrap()),
         tls_required: false,
         deadline: Duration::from_secs(10),
