@@ -147,6 +147,9 @@ impl Cluster {
         if returns {
             self.loads.returned(id);
         }
+        if let Some(metrics) = self.metrics.get(id.index()) {
+            metrics.drained(drained);
+        }
         self.drained.store(state.drained, Ordering::Relaxed);
         let healthy = state.healthy_workers();
         state.chooser.settle(&healthy);

@@ -241,6 +241,7 @@ impl Drop for GaugeGuard {
 pub struct NodeMetrics {
     name: String,
     up: Gauge,
+    drained: Gauge,
     lag: Gauge,
     ping: Gauge,
     in_flight: Gauge,
@@ -257,6 +258,7 @@ impl NodeMetrics {
         Self {
             name: name.to_owned(),
             up: gauge!("proxy_node_up", "node" => name.to_owned()),
+            drained: gauge!("proxy_node_drained", "node" => name.to_owned()),
             lag: gauge!("proxy_node_lag_seconds", "node" => name.to_owned()),
             ping: gauge!("proxy_node_latency_seconds", "node" => name.to_owned(), "probe" => "com-ping"),
             in_flight: gauge!("proxy_node_reads_in_flight", "node" => name.to_owned()),
@@ -272,6 +274,11 @@ impl NodeMetrics {
             (Role::Manager, _) => 0.0,
             (Role::Worker, lag) => lag.map_or(f64::NAN, |lag| lag.as_secs_f64()),
         });
+    }
+
+    /// Whether an operator has taken the node out of service.
+    pub fn drained(&self, drained: bool) {
+        self.drained.set(if drained { 1.0 } else { 0.0 });
     }
 
     /// What the node does for sessions at this moment.
@@ -329,6 +336,7 @@ fn describe() {
         "Connections to workers that went from one session to another"
     );
     describe_gauge!("proxy_node_up", "Whether a node may serve");
+    describe_gauge!("proxy_node_drained", "Whether an operator has drained a node");
     describe_gauge!(
         "proxy_node_lag_seconds",
         Unit::Seconds,

@@ -189,6 +189,14 @@ fn present(cluster: &Cluster, dir: &Path) {
                 gatekeeper.http, gatekeeper.http
             );
             println!("  proxy       {}/metrics  {}/ready", proxy.http, proxy.http);
+            println!(
+                "  console     {} -h {} -P {} -u {} -p{}    # SHOW NODES",
+                Server::client_name(),
+                proxy.host,
+                proxy.admin_port,
+                cluster.admin.name,
+                cluster.admin.password
+            );
         }
         _ => println!("{} {} is up, nodes only:", cluster.engine, cluster.version),
     }

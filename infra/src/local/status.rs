@@ -88,6 +88,10 @@ async fn of_service(record: &Record, service: Service) -> ProcessStatus {
     let (healthy, detail) = match pid {
         None => (false, "stopped".to_owned()),
         Some(_) => match service::is_ready(record, service).await {
+            Ok(()) if service == Service::Proxy => {
+                let console = record.ports.proxy_admin;
+                (true, format!("ready, admin console on port {console}"))
+            }
             Ok(()) => (true, "ready".to_owned()),
             Err(error) => (false, format!("{error:#}")),
         },

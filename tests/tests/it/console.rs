@@ -12,6 +12,7 @@ use mysql_async::{Conn, Row};
 on_each_engine!(
     clients_of_both_families_see_every_table,
     a_wrong_login_is_told_so_to_clients_of_both_families,
+    with_a_certificate_it_speaks_tls_to_clients_of_both_families,
     what_tools_ask_when_they_begin_is_answered,
     a_select_joins_filters_orders_and_limits,
     what_is_not_understood_is_told_with_what_there_is,
@@ -94,6 +95,35 @@ async fn a_wrong_login_is_told_so_to_clients_of_both_families(cluster: &Cluster)
             ensure!(!output.status.success(), "{client:?} let {user} in");
             ensure!(told.contains("1045 (28000)"), "{client:?} {user}: {told}");
         }
+    }
+    Ok(())
+}
+
+async fn with_a_certificate_it_speaks_tls_to_clients_of_both_families(
+    cluster: &Cluster,
+) -> anyhow::Result<()> {
+    let identity = cluster.dir().join("gatekeeper");
+    let plan = Pair::plan(cluster)?.proxy(|proxy| {
+        if let Some(admin) = &mut proxy.admin {
+            admin.tls = Some(proxy::config::raw::AdminTls {
+                certificate: identity.join("certificate.pem"),
+                key: identity.join("key.pem"),
+            });
+        }
+    });
+    let pair = plan.start().await?;
+    let console = &pair.console;
+    for (client, demand) in both_families().await?.iter().zip([
+        &["--ssl", "--skip-ssl-verify-server-cert"][..],
+        &["--ssl-mode=REQUIRED"],
+    ]) {
+        let mut command = console.command(client, &console.user, &console.password);
+        let shown = program::run(command.args(demand).args(["--batch", "-e", "SHOW NODES"])).await?;
+        ensure!(shown.contains("worker2"), "{client:?}: {shown}");
+        let mut command = console.command(client, &console.user, "wrong");
+        let output = program::output(command.args(demand).args(["-e", "SHOW NODES"])).await?;
+        let told = String::from_utf8_lossy(&output.stderr);
+        ensure!(told.contains("1045 (28000)"), "{client:?}: {told}");
     }
     Ok(())
 }
@@ -273,16 +303,14 @@ async fn a_drained_worker_gets_no_reads_until_it_is_resumed(cluster: &Cluster) -
     let shown = pair.console.rows(state).await?;
     ensure!(shown.concat() == ["drained", "0"], "{shown:?}");
     // its own health does not put it back
-    eventually("the proxy checks the worker again", SOON, || async {
+    for gauge in ["proxy_node_up", "proxy_node_drained"] {
         let scrape = pair.door.scrape_proxy().await?;
-        let up = scrape
+        let of_worker = scrape
             .samples
             .iter()
-            .find(|sample| sample.name == "proxy_node_up" && sample.label("node") == Some("worker1"));
-        ensure!(up.is_some_and(|sample| sample.value > 0.5));
-        Ok(())
-    })
-    .await?;
+            .find(|sample| sample.name == gauge && sample.label("node") == Some("worker1"));
+        ensure!(of_worker.is_some_and(|sample| sample.value > 0.5), "{gauge}");
+    }
     ensure!(read(&mut app).await?.0 == "worker2");
     pair.console.order("RESUME NODE worker1").await?;
     eventually("the worker serves again", SOON, || async {
