@@ -128,7 +128,17 @@ impl<'a> Tokens<'a> {
                     self.name_column(index, index + 3, &format!("{written}()"), from, out);
                     return Ok(3);
                 }
-                out.push_str(written);
+                out.push_str(called(written));
+            }
+            // CONVERT(…, UNSIGNED INTEGER)
+            TokenKind::Comma if self.is_integer(index + 1) => {
+                out.push_str(" AS INTEGER");
+                return Ok(1 + self.integer_tokens(index + 1));
+            }
+            // CAST(… AS UNSIGNED INTEGER)
+            TokenKind::Word if index > from && self.is(index - 1, "AS") && self.is_integer(index) => {
+                out.push_str("INTEGER");
+                return Ok(self.integer_tokens(index));
             }
             TokenKind::Word | TokenKind::Number | TokenKind::Comma | TokenKind::Dot => out.push_str(written),
             TokenKind::Open | TokenKind::Close | TokenKind::Bits => out.push_str(written),
@@ -151,6 +161,15 @@ impl<'a> Tokens<'a> {
             }
         }
         Ok(1)
+    }
+
+    fn is_integer(&self, index: usize) -> bool {
+        ["SIGNED", "UNSIGNED"].iter().any(|word| self.is(index, word))
+    }
+
+    /// `UNSIGNED`, `UNSIGNED INTEGER`.
+    fn integer_tokens(&self, index: usize) -> usize {
+        1 + usize::from(["INTEGER", "INT"].iter().any(|word| self.is(index + 1, word)))
     }
 
     /// `@@name`, `@@scope.name`.
@@ -212,6 +231,20 @@ fn function(name: &str, asker: &Asker) -> Option<String> {
         "row_count" | "last_insert_id" | "found_rows" => "0".to_owned(),
         _ => return None,
     })
+}
+
+/// What SQLite calls a function.
+fn called(name: &str) -> &str {
+    match name.to_ascii_lowercase().as_str() {
+        "convert" => "CAST",
+        "if" => "iif",
+        "least" => "min",
+        "greatest" => "max",
+        "ucase" => "upper",
+        "lcase" => "lower",
+        "char_length" | "character_length" => "length",
+        _ => name,
+    }
 }
 
 /// A name without its backquotes.
@@ -303,6 +336,18 @@ mod tests {
         assert_eq!(
             translated("select 1 where a||b && c<=>d"),
             "select 1 where a OR b  AND  c IS d"
+        );
+    }
+
+    #[test]
+    fn whole_numbers_are_integers() {
+        assert_eq!(
+            translated("select cast(a as unsigned integer), cast(b as SIGNED) from t"),
+            "select cast(a as INTEGER), cast(b as INTEGER) from t"
+        );
+        assert_eq!(
+            translated("select convert(if(a, 1, 2), unsigned integer), least(1, 2)"),
+            "select CAST(iif(a, 1, 2) AS INTEGER), min(1, 2)"
         );
     }
 

@@ -20,8 +20,8 @@ const ORDERS: &[(&str, &str)] = &[
     ),
     ("RESET DIGESTS", "begins the table digests anew"),
     (
-        "SHOW HELP",
-        "this; HELP where the client does not take that for its own",
+        "HELP",
+        "this; SHOW HELP or HELP CONTENTS where the client takes HELP for its own",
     ),
 ];
 
@@ -56,4 +56,18 @@ pub(super) fn answer() -> Answer {
         .iter()
         .map(|(statement, meaning)| vec![(*statement).to_owned(), (*meaning).to_owned()]);
     Answer::of_texts(&["statement", "meaning"], shows.chain([select]).chain(orders))
+}
+
+/// The answer to `HELP 'contents'`, in the form that stock clients print as one text.
+pub(super) fn topic() -> Answer {
+    let rows = answer().rows.into_iter().map(|row| {
+        let texts = row.into_iter().map(|value| match value {
+            super::table::Value::Text(text) => text,
+            _ => String::new(),
+        });
+        texts.collect::<Vec<_>>().join("\n    ")
+    });
+    let all = rows.collect::<Vec<_>>().join("\n");
+    let row = vec!["contents".to_owned(), all, String::new()];
+    Answer::of_texts(&["name", "description", "example"], [row])
 }

@@ -37,7 +37,8 @@ pub(super) fn of(text: &str, asker: &Asker) -> Result<Order, Refusal> {
     let is_bracket = tokens.kind(0) == Some(TokenKind::Open);
     match (first, second, third) {
         _ if tokens.len() == 0 => Ok(Order::Nothing),
-        ("HELP", "", _) => Ok(Order::Tell(help::answer())),
+        ("HELP", ..) if tokens.len() == 1 => Ok(Order::Tell(help::answer())),
+        ("HELP", ..) => Ok(Order::Tell(help::topic())),
         ("SELECT" | "WITH" | "VALUES", ..) => select(&tokens, tokens.to_sqlite(0, asker)?),
         _ if is_bracket => select(&tokens, tokens.to_sqlite(0, asker)?),
         ("SHOW", ..) => show(&tokens, asker),

@@ -8,6 +8,7 @@
 
 use std::time::{Duration, Instant};
 
+use rusqlite::functions::FunctionFlags;
 use rusqlite::hooks::{AuthAction, AuthContext, Authorization};
 use rusqlite::limits::Limit;
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -43,6 +44,7 @@ const FORBIDDEN_FUNCTIONS: [&str; 4] = ["load_extension", "randomblob", "zeroblo
 pub(super) fn run(sql: &str, snapshots: &[Snapshot]) -> Result<Answer, Refusal> {
     let mut connection = Connection::open_in_memory().map_err(internal)?;
     fill(&connection, snapshots).map_err(internal)?;
+    functions(&connection).map_err(internal)?;
     restrict(&mut connection).map_err(internal)?;
     select(&connection, sql)
 }
@@ -77,6 +79,19 @@ fn fill(connection: &Connection, snapshots: &[Snapshot]) -> rusqlite::Result<()>
     connection.execute_batch("COMMIT")
 }
 
+/// What drivers call when they ask for columns, and SQLite does not have.
+fn functions(connection: &Connection) -> rusqlite::Result<()> {
+    let flags = FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC;
+    connection.create_scalar_function("locate", 2, flags, |context| {
+        let (part, text): (Option<String>, Option<String>) = (context.get(0)?, context.get(1)?);
+        let at = |(part, text): (String, String)| {
+            let found = text.to_lowercase().find(&part.to_lowercase());
+            found.map_or(0, |at| i64::try_from(at).unwrap_or(i64::MAX - 1) + 1)
+        };
+        Ok(part.zip(text).map(at))
+    })
+}
+
 /// What tools ask of a schema.
 fn describe(connection: &Connection, snapshots: &[Snapshot]) -> rusqlite::Result<()> {
     connection.execute_batch(
@@ -98,8 +113,10 @@ fn describe(connection: &Connection, snapshots: &[Snapshot]) -> rusqlite::Result
          CREATE TABLE information_schema.routines (routine_schema text, routine_name text, routine_type text);
          CREATE TABLE information_schema.triggers (trigger_schema text, trigger_name text);
          CREATE TABLE information_schema.events (event_schema text, event_name text);
-         CREATE TABLE information_schema.statistics (table_schema text, table_name text, index_name text,
-             column_name text, non_unique bigint, seq_in_index bigint);
+         CREATE TABLE information_schema.statistics (table_catalog text, table_schema text, table_name text,
+             non_unique bigint, index_schema text, index_name text, seq_in_index bigint, column_name text,
+             collation text, cardinality bigint, sub_part bigint, packed text, nullable text, index_type text,
+             comment text, index_comment text);
          CREATE TABLE information_schema.key_column_usage (constraint_name text, table_schema text, table_name text,
              column_name text, ordinal_position bigint, referenced_table_schema text, referenced_table_name text,
              referenced_column_name text);
@@ -337,6 +354,12 @@ mod tests {
         let columns = Table::Nodes.columns().len() as u64;
         assert_eq!(answer.rows, [[Value::count(columns)]]);
         run("SELECT 1 FROM dual", &[]).unwrap();
+        let answer = run(
+            "SELECT locate('B', 'abc'), locate('x', 'abc'), locate(NULL, 'abc')",
+            &[],
+        )
+        .unwrap();
+        assert_eq!(answer.rows, [[Value::Integer(2), Value::Integer(0), Value::Null]]);
     }
 
     #[test]

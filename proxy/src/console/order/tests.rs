@@ -108,6 +108,7 @@ fn what_clients_say_when_they_begin_is_fine() {
     }
     for text in [
         "HELP",
+        "help 'contents'",
         "SHOW WARNINGS",
         "SHOW ENGINES",
         "DESC nodes",
