@@ -215,10 +215,13 @@ async fn compare(
     let Some(mut command) = command else {
         return Ok(());
     };
-    // fidelity is in question, not the reading of own writes: everything runs on the manager
+    // fidelity is in question: everything runs on the manager, or on workers that have what another connection wrote
     let strategy = std::env::var("DRIVERS_STRATEGY").unwrap_or_else(|_| "direct".to_owned());
     let pair = Pair::plan(cluster)?
-        .proxy(|config| config.routing.strategy = strategy)
+        .proxy(|config| {
+            config.routing.strategy = strategy;
+            config.routing.consistency = "global".to_owned();
+        })
         .start()
         .await?;
     let schema = cluster.schema(&format!("driver_{driver}")).await?;
