@@ -219,8 +219,10 @@ async fn compare(
     let strategy = std::env::var("DRIVERS_STRATEGY").unwrap_or_else(|_| "direct".to_owned());
     let pair = Pair::plan(cluster)?
         .proxy(|config| {
+            if strategy != "direct" {
+                config.routing.consistency = "global".to_owned();
+            }
             config.routing.strategy = strategy;
-            config.routing.consistency = "global".to_owned();
         })
         .start()
         .await?;
