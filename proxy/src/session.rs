@@ -218,6 +218,11 @@ impl Session {
                 // what they were given belongs to the session as it was
                 self.rest_workers();
                 self.owner = self.host.pool.owner();
+                if !self.manager.is_mariadb() && !self.pool_key.was_reset {
+                    let mut key = Key::clone(&self.pool_key);
+                    key.was_reset = true;
+                    self.pool_key = Arc::new(key);
+                }
                 self.prepared.clear();
                 self.manager.copies.clear();
                 self.state.reset();

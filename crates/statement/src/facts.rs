@@ -162,6 +162,9 @@ pub struct StatementFacts {
     pub implicit_commit: bool,
     /// Its effect happens on some server versions only (it stands in an executable comment).
     pub conditional: bool,
+    /// MariaDB's `SET STATEMENT … FOR`: the variables that have other values while it runs, in lower case. Servers report
+    /// these values, and not that the former ones come back.
+    pub for_statement: Box<[Box<[u8]>]>,
 }
 
 impl StatementFacts {
@@ -174,6 +177,7 @@ impl StatementFacts {
             creates_temporary_table: false,
             implicit_commit: false,
             conditional: false,
+            for_statement: Box::default(),
         }
     }
 

@@ -15,4 +15,7 @@ pub(crate) struct Key {
     pub(crate) collation: u16,
     /// How its client came, for nodes that are reached likewise.
     pub(crate) client_way: ClientWay,
+    /// Of MySQL's sessions: whether COM_RESET_CONNECTION has put the server's own character sets and collations in the
+    /// place of the handshake's.
+    pub(crate) was_reset: bool,
 }

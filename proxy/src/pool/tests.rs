@@ -10,6 +10,7 @@ fn key(account: &str) -> Arc<Key> {
         capabilities: Capabilities::NONE,
         collation: 45,
         client_way: ClientWay::default(),
+        was_reset: false,
     })
 }
 

@@ -99,6 +99,8 @@ pub(super) struct Login<'a> {
     pub(super) registered: &'a Registered,
     /// Its place in the pool.
     pub(super) place: Option<Place>,
+    /// A session that was reset: the connection has to be as well.
+    pub(super) resets: bool,
 }
 
 /// What a fresh manager's connection said.
@@ -168,7 +170,12 @@ impl Link {
             };
             match node.role {
                 Role::Manager => opened.ready = Some(opened.link.set_up_manager().await?),
-                Role::Worker => drop(opened.link.verdict(WORKER_SETUP).await?),
+                Role::Worker => {
+                    if login.resets {
+                        opened.link.command(CommandCode::RESET_CONNECTION).await?;
+                    }
+                    drop(opened.link.verdict(WORKER_SETUP).await?);
+                }
             }
             Ok(opened)
         };
@@ -240,6 +247,16 @@ impl Link {
     pub(super) async fn verdict(&mut self, sql: &str) -> Result<Verdict, ConnectError> {
         self.ask(sql).await?;
         self.read_verdict().await
+    }
+
+    /// Runs a command without arguments that is answered by OK or ERR.
+    async fn command(&mut self, code: CommandCode) -> Result<(), ConnectError> {
+        let mut packet = Vec::with_capacity(8);
+        frame::encode_with(&mut packet, 0, |packet| packet.push(code.0));
+        self.stream.write_all(&packet).await?;
+        self.stream.flush().await?;
+        drop(self.read_verdict().await?);
+        Ok(())
     }
 
     async fn ask(&mut self, sql: &(impl AsRef<[u8]> + ?Sized)) -> Result<(), ConnectError> {

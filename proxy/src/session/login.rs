@@ -149,6 +149,7 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         capabilities: link.capabilities,
         collation: identity.collation,
         client_way: client_way(&identity),
+        was_reset: false,
     });
     Some(Session {
         host: Arc::clone(host),
@@ -202,6 +203,7 @@ async fn open_manager(
         counted: host.metrics.server_connection(manager),
         registered,
         place: None,
+        resets: false,
     };
     let opened = Link::open(manager, node, login).await;
     if let Err(error) = &opened {

@@ -231,6 +231,12 @@ impl Session {
         let mut watch = ManagerWatch::new(&mut self.state, self.capabilities, self.manager.is_mariadb);
         watch.counts_instead = counts_instead;
         watch.visits_schema = visits_schema;
+        watch.for_statement = facts
+            .map(Facts::statements)
+            .unwrap_or_default()
+            .iter()
+            .flat_map(|statement| statement.for_statement.iter().map(|name| &**name))
+            .collect();
         let mut progress = Progress::new(shape, self.capabilities).with_cursor(asked.cursor);
         let ends = Ends {
             inbox: &mut self.inbox,

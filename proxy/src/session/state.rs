@@ -64,6 +64,11 @@ impl SessionState {
 
     /// The state block of an OK packet of the manager.
     pub(super) fn learn(&mut self, state: &[u8]) {
+        self.learn_but(state, &[]);
+    }
+
+    /// The same, but for variables that had their values while a statement ran and no longer.
+    pub(super) fn learn_but(&mut self, state: &[u8], for_statement: &[&[u8]]) {
         for change in SessionChanges::new(state) {
             match change {
                 Ok(reply::SessionChange::Schema(schema)) if schema != self.schema => {
@@ -71,6 +76,7 @@ impl SessionState {
                     self.texts_mean_otherwise();
                 }
                 Ok(reply::SessionChange::Schema(_)) => {}
+                Ok(reply::SessionChange::Variable { name, .. }) if for_statement.contains(&name) => {}
                 Ok(reply::SessionChange::Variable { name, value }) => self.variable(name, value),
                 Ok(
                     reply::SessionChange::State(_)
@@ -120,6 +126,10 @@ impl SessionState {
 
     /// A text was run by the manager and ended without an error.
     pub(super) fn ran(&mut self, facts: &Facts) {
+        // one of them may have set for good what another has set for itself
+        if facts.single().is_none() && facts.statements().iter().any(|of| !of.for_statement.is_empty()) {
+            self.pin_unseen();
+        }
         for statement in facts.statements() {
             self.transaction.on_success(statement);
             self.temporary_tables |= statement.creates_temporary_table;
@@ -169,6 +179,14 @@ impl SessionState {
             SessionChange::Execute { .. } | SessionChange::ExecuteImmediate => self.unseen(),
             SessionChange::Prepare { name, text } => {
                 let (inner, _) = crate::facts::of(text, self.mode);
+                // what its EXECUTE reports would be taken for the session's own
+                if inner
+                    .statements()
+                    .iter()
+                    .any(|inner| !inner.for_statement.is_empty())
+                {
+                    self.pin_unseen();
+                }
                 self.trackers.prepared(name, &inner);
                 self.deallocated(name);
                 if self.text_statements.len() < TEXT_STATEMENTS_MAX {

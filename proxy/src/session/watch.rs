@@ -24,6 +24,8 @@ pub(super) struct ManagerWatch<'a> {
     autocommit: bool,
     /// The server may change the schema while the statement runs.
     pub(super) visits_schema: bool,
+    /// Variables that have other values while the statement runs.
+    pub(super) for_statement: Vec<&'a [u8]>,
     pub(super) prepared: Option<PrepareOk>,
     pub(super) error: Option<u16>,
     /// Warnings that the reply counts.
@@ -44,7 +46,7 @@ impl Observer for ManagerWatch<'_> {
                     self.warnings = ok.warnings;
                     self.affected_rows = self.affected_rows.saturating_add(ok.affected_rows);
                     if status.has(StatusFlags::SESSION_STATE_CHANGED) {
-                        self.state.learn(ok.state);
+                        self.state.learn_but(ok.state, &self.for_statement);
                     }
                     return self.edited(&ok, packet);
                 }
@@ -77,6 +79,7 @@ impl<'a> ManagerWatch<'a> {
             is_mariadb,
             autocommit,
             visits_schema: false,
+            for_statement: Vec::new(),
             prepared: None,
             error: None,
             warnings: 0,

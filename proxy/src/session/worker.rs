@@ -240,6 +240,7 @@ impl Session {
             counted: self.host.metrics.server_connection(node),
             registered: &self.registered,
             place: Some(place),
+            resets: self.pool_key.was_reset,
         };
         // seldom, and large: not a part of every session's own future
         let open = Box::pin(Link::open(node, worker, login));

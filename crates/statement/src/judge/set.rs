@@ -2,7 +2,9 @@
 
 use super::{Judge, kind, text, transaction};
 use crate::{
-    effect::{Administration, Assignment, Effect, SessionChange, TransactionScope, Value, VariableScope},
+    effect::{
+        Administration, Assignment, Cause, Effect, SessionChange, TransactionScope, Value, VariableScope,
+    },
     facts::StatementFacts,
     scan::TokenKind,
     tokens::{Tokens, unquote},
@@ -42,10 +44,30 @@ pub(super) fn judge(judge: Judge, tokens: Tokens<'_>, facts: &mut StatementFacts
         // MariaDB: SET STATEMENT a = 1 FOR statement
         if let Some(at) = tokens.position_outside(2, &["FOR"]) {
             facts.needs.reads_system_variables = true;
+            let assignments = assignments(judge, tokens.range(2, at), facts);
             kind::dispatch(judge, tokens.from(at + 1), facts);
+            for_statement(assignments, facts);
         }
     } else if let Some(assignments) = assignments(judge, tokens.from(1), facts) {
         facts.effect = Effect::Session(SessionChange::SetVariables(assignments));
+    }
+}
+
+/// What is set for one statement comes back behind it, and servers do not report that.
+fn for_statement(assignments: Option<Box<[Assignment]>>, facts: &mut StatementFacts) {
+    let names: Option<Box<[Box<[u8]>]>> = assignments.map(|all| {
+        all.into_iter()
+            .map(|one| one.name.to_ascii_lowercase().into())
+            .collect()
+    });
+    match names {
+        // nobody must take the report of it for how texts are read from now on
+        Some(names) if !names.iter().any(|name| &**name == b"sql_mode") => facts.for_statement = names,
+        Some(names) => {
+            facts.for_statement = names;
+            facts.effect = Effect::Unknown(Cause::ModeChange);
+        }
+        None => facts.effect = Effect::Unknown(Cause::Kind),
     }
 }
 

@@ -52,6 +52,25 @@ fn a_set_tells_each_variable_its_scope_and_its_value() {
 }
 
 #[test]
+fn what_is_set_for_one_statement_is_named() {
+    let text = b"SET STATEMENT Sql_Select_Limit = 1, time_zone = '+00:00' FOR SELECT 1";
+    let facts = facts(text, LexMode::default());
+    let statement = facts.single().unwrap();
+    assert_eq!(statement.effect, Effect::Read);
+    let names: Vec<&[u8]> = statement.for_statement.iter().map(|name| &**name).collect();
+    assert_eq!(names, [&b"sql_select_limit"[..], b"time_zone"]);
+    // servers report the mode, and not that the former one comes back
+    assert_eq!(
+        effect("SET STATEMENT sql_mode = 'NO_BACKSLASH_ESCAPES' FOR SELECT 1"),
+        Effect::Unknown(Cause::ModeChange)
+    );
+    assert_eq!(
+        effect("SET STATEMENT a FOR SELECT 1"),
+        Effect::Unknown(Cause::Kind)
+    );
+}
+
+#[test]
 fn character_sets_are_named() {
     for (sql, collated) in [
         ("SET NAMES 'gbk' COLLATE gbk_bin", true),
