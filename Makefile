@@ -15,8 +15,9 @@ UP_ARGS    ?=
 TEST_ARGS  ?=
 BENCH_ARGS ?=
 FUZZ_SECONDS ?= 30
+SOAK_SECONDS ?= 1800
 
-.PHONY: help up down status build test lint bench fuzz setup
+.PHONY: help up down status build test lint bench fuzz soak setup
 
 help: ## this list
 	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
@@ -73,6 +74,13 @@ bench: ## gatekeeper and proxy beside HAProxy and raw relays; BENCH_ARGS as in `
 
 fuzz: ## every fuzz target for FUZZ_SECONDS; needs cargo-fuzz and a nightly toolchain
 	@scripts/fuzz $(FUZZ_SECONDS)
+
+soak: export TEST_SERVERS = required
+soak: export SOAK_SECONDS := $(SOAK_SECONDS)
+soak: ## random programs against a single server, SOAK_SECONDS on each engine; docs/testing.md
+	@scripts/setup test
+	cargo build $(CARGO_FLAGS) $(SERVICES)
+	cargo test $(CARGO_FLAGS) -p tests --test it -- oracle::random --include-ignored --test-threads 1 --nocapture
 
 setup: ## install everything that any of these needs
 	@scripts/setup test

@@ -16,11 +16,11 @@
 pub mod compare;
 pub mod conversation;
 pub mod exceptions;
-mod login;
+pub(crate) mod login;
 mod packets;
 pub mod personality;
-mod play;
-mod reply;
+pub(crate) mod play;
+pub(crate) mod reply;
 mod request;
 pub mod script;
 pub mod suite;

@@ -50,11 +50,22 @@ const TEST_WAIT_MAX: Duration = Duration::from_secs(300);
 /// # Errors
 /// The test's own.
 pub fn block_on(test: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    block_on_at_most(TEST_WAIT_MAX, test)
+}
+
+/// Runs a test that takes longer than others.
+///
+/// # Errors
+/// The test's own.
+pub fn block_on_at_most(
+    limit: Duration,
+    test: impl Future<Output = anyhow::Result<()>>,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let bounded = async {
-        tokio::time::timeout(TEST_WAIT_MAX, test)
+        tokio::time::timeout(limit, test)
             .await
             .context("the test hangs")?
     };

@@ -11,6 +11,7 @@
 //! mutation, corrupting_relay   what clients and servers never say
 //! node_log  what the nodes themselves wrote down
 //! conformance   the same conversation directly and through, packet by packet
+//! oracle    random programs with a single server and through, while the workers are behind
 //! scrape    /metrics, /live, /ready
 //! eventually   waiting without sleeping
 //! ```
@@ -25,6 +26,7 @@ pub mod eventually;
 pub mod keeper;
 pub mod mutation;
 pub mod node_log;
+pub mod oracle;
 pub mod pair;
 pub mod program;
 pub mod raw_client;

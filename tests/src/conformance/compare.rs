@@ -122,7 +122,8 @@ fn seen(heard: &Heard<'_>, masks: &[Mask]) -> Vec<Seen> {
             continue;
         }
         let bytes = match packet.kind {
-            Kind::Ok => ok(payload, heard.capabilities),
+            Kind::Ok => ok(payload, heard.capabilities, masked(&Mask::IndexUse)),
+            Kind::Eof => eof(payload, masked(&Mask::IndexUse), masked(&Mask::StateFlag)),
             Kind::TextRow | Kind::BinaryRow if !masks.is_empty() => row(packet, &types, heard, masks),
             Kind::Prepared => without_number(payload),
             Kind::Column if masked(&Mask::Lengths) => without_length(payload),
@@ -206,19 +207,42 @@ fn without_number(payload: &[u8]) -> Vec<u8> {
 }
 
 /// An OK packet in words, the changes of session state in order.
-fn ok(payload: &[u8], capabilities: Capabilities) -> Vec<u8> {
-    match ok_in_words(payload, capabilities) {
+fn ok(payload: &[u8], capabilities: Capabilities, without_index_use: bool) -> Vec<u8> {
+    match ok_in_words(payload, capabilities, without_index_use) {
         Some(words) => words.into_bytes(),
         None => payload.to_vec(),
     }
 }
 
-fn ok_in_words(payload: &[u8], capabilities: Capabilities) -> Option<String> {
+/// NO_GOOD_INDEX_USED and NO_INDEX_USED.
+const INDEX_USE: u8 = 0x30;
+
+/// The upper byte of SESSION_STATE_CHANGED.
+const STATE_FLAG: u8 = 0x40;
+
+/// `fe`, two bytes of warnings, two of status.
+fn eof(payload: &[u8], without_index_use: bool, without_state_flag: bool) -> Vec<u8> {
+    let mut bytes = payload.to_vec();
+    if let Some([low, high]) = bytes.get_mut(3..5) {
+        if without_index_use {
+            *low &= !INDEX_USE;
+        }
+        if without_state_flag {
+            *high &= !STATE_FLAG;
+        }
+    }
+    bytes
+}
+
+fn ok_in_words(payload: &[u8], capabilities: Capabilities, without_index_use: bool) -> Option<String> {
     let mut fields = Fields(payload);
     let marker = fields.int(1)?;
     let affected = fields.lenenc()?;
     let insert_id = fields.lenenc()?;
-    let status = fields.int(2)?;
+    let mut status = fields.int(2)?;
+    if without_index_use {
+        status &= !u64::from(INDEX_USE);
+    }
     let warnings = fields.int(2)?;
     let mut words = format!(
         "{marker:02x}, {affected} affected, insert id {insert_id}, status {status:04x}, {warnings} warnings"

@@ -64,8 +64,8 @@ pub struct Step {
     pub expected: Vec<(Option<Engine>, Expected)>,
     /// What need not be the same.
     pub masks: Vec<Mask>,
-    /// Through the proxy the statement must have run on a worker.
-    pub on_worker: bool,
+    /// The proxy is asked where the statement ran.
+    pub asks_route: bool,
 }
 
 /// How a reply must end on the manager itself.
@@ -184,4 +184,8 @@ pub enum Mask {
     Order,
     /// The lengths in column definitions: they follow from values that are masked.
     Lengths,
+    /// Whether a reply's flags say that no index, or no good one, was used: each node has statistics of its own.
+    IndexUse,
+    /// SESSION_STATE_CHANGED in EOF packets.
+    StateFlag,
 }

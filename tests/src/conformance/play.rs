@@ -40,8 +40,8 @@ pub(crate) struct Record {
     pub(crate) capabilities: Capabilities,
     /// The numbers of the connections.
     pub(crate) ids: Vec<u32>,
-    /// Statements that should have run on a worker and did not.
-    pub(crate) not_on_worker: Vec<(usize, String)>,
+    /// Where the statements ran of which that was asked, with the step.
+    pub(crate) routes: Vec<(usize, String)>,
 }
 
 const USER: &str = "dba";
@@ -84,12 +84,13 @@ pub(crate) async fn play(
             }
         };
         let over = reply.trouble.is_some();
+        let closed = reply.closed;
         stage.record.replies.push(reply);
         if over {
             break;
         }
-        if step.on_worker && side.through && !skipped {
-            stage.check_route(index, step.connection).await?;
+        if step.asks_route && side.through && !skipped && !closed {
+            stage.ask_route(index, step.connection).await?;
         }
     }
     for mut connection in stage.connections.into_iter().flatten() {
@@ -327,7 +328,7 @@ impl Stage<'_> {
     }
 
     /// Asks the proxy where the last statement ran.
-    async fn check_route(&mut self, step: usize, index: usize) -> anyhow::Result<()> {
+    async fn ask_route(&mut self, step: usize, index: usize) -> anyhow::Result<()> {
         self.send(index, &Request::Query("PROXY SHOW ROUTE".to_owned()))?;
         let connection = self.connection(index)?;
         connection.flush().await?;
@@ -335,9 +336,7 @@ impl Stage<'_> {
         let mut rows = reply.packets.iter().filter(|packet| packet.kind == Kind::TextRow);
         let row = rows.next_back().context("no route")?;
         let row = String::from_utf8_lossy(&row.framed.payload).into_owned();
-        if !row.contains("worker") {
-            self.record.not_on_worker.push((step, row));
-        }
+        self.record.routes.push((step, row));
         Ok(())
     }
 }

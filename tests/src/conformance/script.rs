@@ -121,7 +121,7 @@ fn implicit_login(line: usize) -> Step {
         action: Action::Login { greeting: false },
         expected: Vec::new(),
         masks: Vec::new(),
-        on_worker: false,
+        asks_route: false,
     }
 }
 
@@ -194,7 +194,7 @@ fn note(text: &str, step: &mut Step) -> anyhow::Result<()> {
     let (engine, rest) = with_engine(rest)?;
     let expected = match rest {
         "worker" => {
-            step.on_worker = true;
+            step.asks_route = true;
             return Ok(());
         }
         "ok" => Expected::NoError,
@@ -222,7 +222,7 @@ fn step(text: &str, line: usize) -> anyhow::Result<Step> {
         action: action(rest.trim_start())?,
         expected: Vec::new(),
         masks: Vec::new(),
-        on_worker: false,
+        asks_route: false,
     })
 }
 

@@ -102,16 +102,16 @@ struct Outcome {
 
 /// What every lane needs to know of the cluster.
 #[derive(Debug)]
-struct Site {
+pub(crate) struct Site {
     engine: Engine,
-    direct: Side,
-    through: Side,
+    pub(crate) direct: Side,
+    pub(crate) through: Side,
     manager: OptsBuilder,
     workers: Vec<OptsBuilder>,
 }
 
 impl Site {
-    fn of(cluster: &Cluster) -> anyhow::Result<Site> {
+    pub(crate) fn of(cluster: &Cluster) -> anyhow::Result<Site> {
         let facts = cluster.facts();
         let config = std::fs::read_to_string(&facts.proxy.as_ref().context("no proxy")?.config)?;
         let config: ProxyConfig = toml::from_str(&config)?;
@@ -166,12 +166,12 @@ impl Site {
 /// The administrator's connections of one lane.
 pub(crate) struct Lane {
     engine: Engine,
-    manager: Conn,
+    pub(crate) manager: Conn,
     workers: Vec<Conn>,
 }
 
 impl Lane {
-    async fn open(site: &Site) -> anyhow::Result<Lane> {
+    pub(crate) async fn open(site: &Site) -> anyhow::Result<Lane> {
         let mut workers = Vec::new();
         for worker in &site.workers {
             workers.push(Conn::new(worker.clone()).await?);
@@ -189,17 +189,38 @@ impl Lane {
 
     /// Waits until the workers have what the manager has.
     pub(crate) async fn settle(&mut self) -> anyhow::Result<()> {
-        let (position, wait) = match self.engine {
-            Engine::Mariadb => ("SELECT @@gtid_binlog_pos", "SELECT MASTER_GTID_WAIT('POS', 20)"),
-            Engine::Mysql => (
-                "SELECT @@gtid_executed",
-                "SELECT WAIT_FOR_EXECUTED_GTID_SET('POS', 20)",
-            ),
+        let position = self.position().await?;
+        self.wait_until(&position).await
+    }
+
+    /// What the manager has.
+    pub(crate) async fn position(&mut self) -> anyhow::Result<String> {
+        let position = match self.engine {
+            Engine::Mariadb => "SELECT @@gtid_binlog_pos",
+            Engine::Mysql => "SELECT @@gtid_executed",
         };
-        let position: String = self.manager.query_first(position).await?.context("no position")?;
-        for worker in &mut self.workers {
-            let waited: Option<i64> = worker.query_first(wait.replace("POS", &position)).await?;
-            ensure!(waited == Some(0), "a worker does not follow");
+        self.manager.query_first(position).await?.context("no position")
+    }
+
+    /// Waits until the workers have it.
+    pub(crate) async fn wait_until(&mut self, position: &str) -> anyhow::Result<()> {
+        self.wait_for_workers(0, position).await
+    }
+
+    /// Waits until the workers from that one on have it.
+    pub(crate) async fn wait_for_workers(&mut self, first: usize, position: &str) -> anyhow::Result<()> {
+        let wait = match self.engine {
+            Engine::Mariadb => "SELECT MASTER_GTID_WAIT('POS', 60)",
+            Engine::Mysql => "SELECT WAIT_FOR_EXECUTED_GTID_SET('POS', 60)",
+        };
+        for worker in self.workers.iter_mut().skip(first) {
+            let waited: Option<i64> = worker.query_first(wait.replace("POS", position)).await?;
+            if waited != Some(0) {
+                bail!(
+                    "a worker does not follow: {}",
+                    state_of_replication(worker, self.engine).await?
+                );
+            }
         }
         Ok(())
     }
@@ -223,6 +244,21 @@ impl Lane {
         })
         .await
     }
+}
+
+/// What a worker says of its replication, where that is not empty.
+async fn state_of_replication(worker: &mut Conn, engine: Engine) -> anyhow::Result<String> {
+    let show = match engine {
+        Engine::Mariadb => "SHOW SLAVE STATUS",
+        Engine::Mysql => "SHOW REPLICA STATUS",
+    };
+    let row: mysql_async::Row = worker.query_first(show).await?.context("it is no replica")?;
+    let columns = row.columns();
+    let told = columns.iter().enumerate().filter_map(|(index, column)| {
+        let value: String = row.get_opt(index)?.ok()?;
+        (!value.is_empty()).then(|| format!("{}: {value}", column.name_str()))
+    });
+    Ok(told.collect::<Vec<_>>().join(", "))
 }
 
 async fn lane(site: Arc<Site>, queue: Arc<Mutex<VecDeque<Job>>>) -> anyhow::Result<Vec<Outcome>> {
@@ -271,7 +307,12 @@ async fn converse(site: &Site, lane: &mut Lane, job: Job) -> anyhow::Result<Outc
         differences: differences(&job.case, through, direct),
         job,
     };
-    for (step, route) in &through.not_on_worker {
+    // who asks wants a worker
+    for (step, route) in through
+        .routes
+        .iter()
+        .filter(|(_, route)| !route.contains("worker"))
+    {
         outcome.differences.push((
             *step,
             format!("      it should have run on a worker, but: {route:?}\n"),
