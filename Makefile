@@ -17,10 +17,10 @@ BENCH_ARGS ?=
 FUZZ_SECONDS ?= 30
 SOAK_SECONDS ?= 1800
 
-.PHONY: help up down status build test lint bench fuzz soak setup
+.PHONY: help up down status build test lint bench bench-facts fuzz soak setup
 
 help: ## this list
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'
 	@echo
 	@echo "  make up ENGINE=mariadb|mysql|auto WORKERS=2 DIR=cluster PORT_BASE=3400 UP_ARGS='--set …'"
 
@@ -71,6 +71,9 @@ bench: ## gatekeeper and proxy beside HAProxy and raw relays; BENCH_ARGS as in `
 	@scripts/setup bench
 	cargo build --locked --profile bench-lto $(SERVICES) --bins
 	@target/bench-lto/infra bench --own-cluster $(BENCH_ARGS)
+
+bench-facts: ## what it costs to know what a statement does: criterion's figures for known and for new shapes
+	cargo bench --locked -p statement --bench facts
 
 fuzz: ## every fuzz target for FUZZ_SECONDS; needs cargo-fuzz and a nightly toolchain
 	@scripts/fuzz $(FUZZ_SECONDS)

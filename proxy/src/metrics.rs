@@ -28,6 +28,10 @@ pub struct Metrics {
     pub consistency_timeouts: Counter,
     connections: Gauge,
     statements: Vec<PerReason>,
+    /// Statements of which the shape was not known, and those of which it cannot be kept.
+    pub facts_misses: Counter,
+    /// A literal decides, or the text is too long.
+    pub facts_uncached: Counter,
     server_connections: Vec<Gauge>,
     resting_connections: Vec<Gauge>,
     /// Connections to workers that went from one session to another.
@@ -135,6 +139,7 @@ impl Metrics {
         };
         let connections =
             |node: &Arc<Node>| gauge!("proxy_server_connections", "node" => node.name.to_string());
+        let lookups = |result: &'static str| counter!("proxy_facts_cache_lookups_total", "result" => result);
         let resting =
             |node: &Arc<Node>| gauge!("proxy_pool_resting_connections", "node" => node.name.to_string());
         Self {
@@ -144,6 +149,8 @@ impl Metrics {
             retried_reads: counter!("proxy_retried_reads_total"),
             consistency_waits: counter!("proxy_consistency_waits_total"),
             consistency_timeouts: counter!("proxy_consistency_timeouts_total"),
+            facts_misses: lookups("miss"),
+            facts_uncached: lookups("uncached"),
             statements: nodes.iter().map(statements).collect(),
             server_connections: nodes.iter().map(connections).collect(),
             resting_connections: nodes.iter().map(resting).collect(),
@@ -327,6 +334,10 @@ fn describe() {
         "Bytes to the gatekeeper"
     );
     describe_gauge!("proxy_server_connections", "Sessions' connections to a node");
+    describe_counter!(
+        "proxy_facts_cache_lookups_total",
+        "Statements whose facts had to be computed"
+    );
     describe_gauge!(
         "proxy_pool_resting_connections",
         "Connections to a worker that no session uses now"

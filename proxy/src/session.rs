@@ -61,6 +61,7 @@ use crate::strategy::Strategy;
 /// Serves one connection until it ends. Nothing that goes wrong here concerns anybody else.
 pub async fn run(accepted: Accepted, host: Arc<Host>) {
     let _open = host.metrics.connection();
+    crate::facts::count(&host.metrics);
     // the login's state is not kept for the life of the session
     if let Some((session, _permit)) = Box::pin(login::login(accepted, &host)).await {
         // a place of its own: its future is moved into the task

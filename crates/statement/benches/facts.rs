@@ -1,11 +1,10 @@
-//! Nanoseconds for a statement whose shape is known, and for one seen the first time.
+//! What it costs to know what a statement does: its shape known, and seen for the first time.
 //!
-//! `cargo run --release -p statement --example cache_hit`
+//! `make bench-facts`
 
-#![allow(clippy::print_stdout)] // the figures are for the terminal
+use std::hint::black_box;
 
-use std::{hint::black_box, time::Instant};
-
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use statement::{FactsCache, LexMode, facts};
 
 /// Statements of sysbench and of an application.
@@ -29,48 +28,40 @@ const STATEMENTS: [(&str, &str); 4] = [
     ),
 ];
 
-const ROUNDS: u32 = 7;
-const CALLS: u32 = 200_000;
-const JUDGED: u32 = 2_000;
-
-fn main() {
+fn known_shapes(criterion: &mut Criterion) {
     let mode = LexMode::default();
     let mut cache = FactsCache::new(8 << 20);
     // a cache as it is in use: not empty
     for n in 0..2_000 {
         cache.facts(format!("SELECT a{n} FROM t{n} WHERE id = ?").as_bytes(), mode);
     }
+    let mut group = criterion.benchmark_group("known");
     for (name, text) in STATEMENTS {
         cache.facts(text.as_bytes(), mode);
-        let hit = median(|| {
-            per_call(CALLS, || {
-                drop(black_box(cache.facts(black_box(text.as_bytes()), mode)));
-            })
-        });
-        let miss = median(|| {
-            per_call(JUDGED, || {
-                drop(black_box(facts(black_box(text.as_bytes()), mode)));
-            })
-        });
-        println!(
-            "{name:24} {:4} bytes   hit {hit:7.0} ns   judged anew {miss:8.0} ns",
-            text.len()
+        group.bench_with_input(
+            BenchmarkId::from_parameter(name),
+            text.as_bytes(),
+            |bencher, text| {
+                bencher.iter(|| cache.facts(black_box(text), mode));
+            },
         );
     }
-    println!("{:?}", cache.counts());
+    group.finish();
 }
 
-/// Mean nanoseconds of one call.
-fn per_call(calls: u32, mut call: impl FnMut()) -> f64 {
-    let start = Instant::now();
-    for _ in 0..calls {
-        call();
+fn new_shapes(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("new");
+    for (name, text) in STATEMENTS {
+        group.bench_with_input(
+            BenchmarkId::from_parameter(name),
+            text.as_bytes(),
+            |bencher, text| {
+                bencher.iter(|| facts(black_box(text), LexMode::default()));
+            },
+        );
     }
-    start.elapsed().as_secs_f64() * 1e9 / f64::from(calls)
+    group.finish();
 }
 
-fn median(mut measure: impl FnMut() -> f64) -> f64 {
-    let mut rounds: Vec<f64> = (0..ROUNDS).map(|_| measure()).collect();
-    rounds.sort_by(f64::total_cmp);
-    rounds.get(rounds.len() / 2).copied().unwrap_or_default()
-}
+criterion_group!(benches, known_shapes, new_shapes);
+criterion_main!(benches);
