@@ -9,7 +9,7 @@
 //! ```
 //!
 //! A session that comes back finds its own connection as it left it, as long as nobody else needed one. What a
-//! connection must have in common with a session is its [`Key`]; what may be brought up to date is the session's
+//! connection must have in common with a session is its key (`pool::key`); what may be brought up to date is the session's
 //! business. Each node has a number of places; a session that finds none waits, bounded.
 //!
 //! One lock per node is taken for a moment when a connection rests and when it is taken, and by nothing that waits.

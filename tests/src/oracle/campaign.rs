@@ -125,7 +125,9 @@ pub async fn run(single: &Cluster, cluster: &Cluster, campaign: &Campaign) -> an
             }
             let program = grammar::program(seed, cluster.engine());
             let name = program.name(cluster.engine());
-            let found = stand.run(&program).await.with_context(|| name.clone())?;
+            let found = Box::pin(stand.run(&program))
+                .await
+                .with_context(|| name.clone())?;
             {
                 let mut outcome = outcome.borrow_mut();
                 outcome.programs += 1;
@@ -137,7 +139,7 @@ pub async fn run(single: &Cluster, cluster: &Cluster, campaign: &Campaign) -> an
             if campaign.fault == Fault::None {
                 told(&format!("{name} differs; it is made shorter\n{found}"));
             }
-            let (program, found) = shrink::shrink(&mut stand, &program, found).await?;
+            let (program, found) = Box::pin(shrink::shrink(&mut stand, &program, found)).await?;
             outcome.borrow_mut().differences.push(Found {
                 lines: program.lines.len(),
                 text: format!("{name}\n{program}{found}"),

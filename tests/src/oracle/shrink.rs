@@ -29,7 +29,7 @@ pub(crate) async fn shrink(
                 .filter(|index| !(start..start + part).contains(index))
                 .collect();
             let candidate = best.with_lines(&keep);
-            match differs(stand, &candidate).await? {
+            match Box::pin(differs(stand, &candidate)).await? {
                 Some(now) if !candidate.lines.is_empty() => {
                     best = candidate.with_lines(&(0..=now.line).collect::<Vec<_>>());
                     difference = now;
@@ -47,7 +47,7 @@ pub(crate) async fn shrink(
 
 async fn differs(stand: &mut Stand<'_>, program: &Program) -> anyhow::Result<Option<Difference>> {
     for _ in 0..ATTEMPTS {
-        if let Some(difference) = stand.run(program).await? {
+        if let Some(difference) = Box::pin(stand.run(program)).await? {
             return Ok(Some(difference));
         }
     }

@@ -97,7 +97,7 @@ impl Writer {
             5 if types.first() == Some(&"string") => self.long_data(number, types),
             // values whose types were never told crash MariaDB, and a program that is made shorter may never tell them
             6 if self.executed.contains(&number) && self.engine == Engine::Mysql => {
-                self.execute_as(number, types, "again")
+                self.execute_as(number, types, "again");
             }
             _ => self.execute(number, types),
         }

@@ -173,7 +173,7 @@ impl Writer {
         let text = match self.dice.below(5) {
             0 | 1 => format!("SELECT GET_LOCK('{mine}', 0)"),
             2 => format!("SELECT RELEASE_LOCK('{mine}')"),
-            3 => format!("SELECT IS_FREE_LOCK('⟨schema⟩_0'), IS_USED_LOCK('⟨schema⟩_1') IS NULL"),
+            3 => "SELECT IS_FREE_LOCK('⟨schema⟩_0'), IS_USED_LOCK('⟨schema⟩_1') IS NULL".to_owned(),
             _ => "SELECT RELEASE_ALL_LOCKS()".to_owned(),
         };
         self.say(&text);
