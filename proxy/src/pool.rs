@@ -37,7 +37,7 @@ pub struct PoolLimits {
     pub connections_max: usize,
     /// From so many connections on, a resting one is taken over at once.
     pub shared_above: usize,
-    /// With fewer, only one that has rested for so long.
+    /// With fewer, only one that has rested for so long, of a client with the same attributes.
     pub rest_min: Duration,
     /// Longest time that a session waits for a place.
     pub wait_max: Duration,
@@ -98,6 +98,8 @@ pub(crate) struct Seeker<'a, C> {
     pub(crate) key: &'a Arc<Key>,
     /// Whether a connection that another session left can be brought up to date.
     pub(crate) suits: &'a (dyn Fn(&C) -> bool + Sync),
+    /// Whether it is one that the session could have opened itself: others are taken over only when there are many.
+    pub(crate) prefers: &'a (dyn Fn(&C) -> bool + Sync),
 }
 
 impl<C> Pool<C> {
@@ -142,7 +144,7 @@ impl<C> Pool<C> {
         rested_by: Option<Instant>,
     ) -> Option<C> {
         let suits = |rests: &Resting<C>| {
-            rested_by.is_none_or(|by| rests.since <= by)
+            rested_by.is_none_or(|by| rests.since <= by && (seeker.prefers)(&rests.connection))
                 && rests.key == *seeker.key
                 && (seeker.suits)(&rests.connection)
         };

@@ -44,7 +44,7 @@ use wire::reply::{OkPacket, Shape};
 use wire::{Capabilities, ServerError, StatusFlags};
 
 pub(crate) use self::link::Link;
-use self::link::Reset;
+use self::link::{Attributes, Reset};
 use self::prepared::PreparedStatements;
 use self::proxy_statement::LastRoute;
 use self::state::SessionState;
@@ -92,7 +92,7 @@ struct Session {
     /// Its place among all sessions.
     registered: Registered,
     collation: u16,
-    attributes: Vec<(Vec<u8>, Vec<u8>)>,
+    attributes: Attributes,
     client_way: ClientWay,
     manager: Link,
     /// What it shares connections by.

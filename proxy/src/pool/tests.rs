@@ -33,7 +33,11 @@ fn any(_: &Connection) -> bool {
 }
 
 fn seeker(key: &Arc<Key>) -> Seeker<'_, Connection> {
-    Seeker { key, suits: &any }
+    Seeker {
+        key,
+        suits: &any,
+        prefers: &any,
+    }
 }
 
 async fn open(pool: &Pool<Connection>, seeker: &Seeker<'_, Connection>, name: &'static str) -> Connection {
@@ -112,6 +116,27 @@ async fn what_does_not_suit_is_not_taken_over() {
     let two = open(&pool, &picky, "two").await;
     assert_eq!(name(pool.take_over(NODE, &picky)), None);
     assert_eq!(name(pool.take_own(NODE, first)), Some("one"));
+    drop(two);
+}
+
+#[tokio::test]
+async fn one_of_another_client_is_taken_over_only_when_there_are_many() {
+    let few = PoolLimits {
+        shared_above: 2,
+        rest_min: Duration::ZERO,
+        ..limits(3)
+    };
+    let pool = Pool::new(2, few);
+    let (key, first) = (key("app"), pool.owner());
+    let one = open(&pool, &seeker(&key), "one").await;
+    pool.rest(NODE, &key, first, Instant::now(), one);
+    let other = Seeker {
+        prefers: &|_: &Connection| false,
+        ..seeker(&key)
+    };
+    assert_eq!(name(pool.take_over(NODE, &other)), None);
+    let two = open(&pool, &other, "two").await;
+    assert_eq!(name(pool.take_over(NODE, &other)), Some("one"));
     drop(two);
 }
 

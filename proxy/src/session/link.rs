@@ -47,6 +47,9 @@ const WORKER_SETUP: &str = "SET SESSION TRANSACTION READ ONLY";
 /// In a new session FOUND_ROWS() is 0: this makes it so again.
 pub(super) const NO_ROW: &str = "SELECT 1 FROM DUAL WHERE FALSE";
 
+/// A client's connection attributes: name and value.
+pub(super) type Attributes = Arc<[(Vec<u8>, Vec<u8>)]>;
+
 /// A connection to a node.
 pub(crate) struct Link {
     pub(super) node: NodeId,
@@ -58,6 +61,8 @@ pub(crate) struct Link {
     pub(super) given: Given,
     /// When it was opened.
     pub(super) opened: Instant,
+    /// Attributes of the client for whom it was opened: the server shows them for as long as it is open.
+    pub(super) attributes: Attributes,
     /// Counts the connection while it is open.
     _counted: GaugeGuard,
     /// Its place among those that sessions share; the manager's has none.
@@ -91,7 +96,7 @@ pub(super) struct Login<'a> {
     pub(super) capabilities: Capabilities,
     pub(super) collation: u16,
     pub(super) schema: &'a [u8],
-    pub(super) attributes: &'a [(Vec<u8>, Vec<u8>)],
+    pub(super) attributes: &'a Attributes,
     pub(super) client_way: ClientWay,
     pub(super) timeout: Duration,
     pub(super) counted: GaugeGuard,
@@ -159,6 +164,7 @@ impl Link {
                     is_mariadb: connection.greeting.is_mariadb(),
                     given: Given::default(),
                     opened: Instant::now(),
+                    attributes: login.attributes.clone(),
                     _counted: login.counted,
                     _place: login.place,
                     thread: ThreadId(connection.connection_id),

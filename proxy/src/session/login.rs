@@ -14,7 +14,7 @@ use wire::handshake::Greeting;
 use wire::{Capabilities, ServerError, StatusFlags};
 
 use super::Session;
-use super::link::{Link, Login, Opened};
+use super::link::{Attributes, Link, Login, Opened};
 use super::prepared::PreparedStatements;
 use super::run::connect_error_kind;
 use super::state::SessionState;
@@ -98,6 +98,7 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         identity.client_address.clone().into_bytes(),
     )];
     attributes.extend_from_slice(&identity.attributes);
+    let attributes: Attributes = attributes.into();
     let schema = identity.database.clone().unwrap_or_default();
     let client = Client {
         user: String::from_utf8_lossy(&identity.user).into(),
@@ -186,7 +187,7 @@ async fn open_manager(
     host: &Host,
     (account, registered): (&Account, &Registered),
     identity: &HopIdentity,
-    attributes: &[(Vec<u8>, Vec<u8>)],
+    attributes: &Attributes,
 ) -> Result<Opened, ConnectError> {
     let manager = host.cluster.view().manager();
     let Some(node) = host.config.nodes.get(manager.index()) else {

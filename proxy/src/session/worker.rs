@@ -195,6 +195,7 @@ impl Session {
             state,
             host,
             pool_key,
+            attributes,
             ..
         } = self;
         #[allow(clippy::borrowed_box, reason = "that is what rests in the pool")]
@@ -202,9 +203,12 @@ impl Session {
             (link.schema.is_empty() || !state.schema.is_empty())
                 && state.variables.can_follow(&link.given.values)
         };
+        #[allow(clippy::borrowed_box, reason = "that is what rests in the pool")]
+        let prefers = |link: &Box<Link>| link.attributes == *attributes;
         let seeker = Seeker {
             key: pool_key,
             suits: &suits,
+            prefers: &prefers,
         };
         loop {
             let admitted = match host.pool.take_over(node, &seeker) {

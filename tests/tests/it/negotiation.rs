@@ -321,7 +321,8 @@ mod attributes {
 
     fn on(engine: Engine) -> anyhow::Result<()> {
         each_engine::block_on(async {
-            let settings = ["mysqld.performance-schema=ON"];
+            // what rests in the pool keeps the attributes of the client that it was opened for
+            let settings = ["mysqld.performance-schema=ON", "proxy.pool.idle-ms=1000"];
             let Some(cluster) = harness::cluster::own(engine, 1, &settings).await? else {
                 return Ok(());
             };
