@@ -25,6 +25,7 @@ mod query;
 mod replication;
 mod run;
 mod shared_statements;
+mod small_reply;
 mod state;
 mod trackers;
 mod watch;

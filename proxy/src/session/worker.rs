@@ -2,7 +2,6 @@
 //! it, put back when the session waits for its client, and closed whenever their state is in doubt.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -397,7 +396,7 @@ impl Session {
             link.given = Given {
                 owner: Some(self.owner),
                 version,
-                values: Arc::new(self.state.variables.snapshot()),
+                values: self.state.variables.snapshot(),
             };
         }
         Ok(())
