@@ -116,12 +116,6 @@ impl Cluster {
         self.positions.get(id.index())
     }
 
-    /// Whether sessions are to leave any node that they need not be on: nearly always not.
-    #[inline]
-    pub fn is_any_drained(&self) -> bool {
-        self.drained.load(Ordering::Relaxed) != 0
-    }
-
     /// Whether sessions are to leave this node.
     #[inline]
     pub fn is_drained(&self, id: NodeId) -> bool {
