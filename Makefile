@@ -41,6 +41,8 @@ build: ## the programs, without starting them
 
 # A missing database server is a spoken skip at home and a failure here.
 test: export TEST_SERVERS = required
+# where a reason was made is noise beside the reason
+test: export RUST_LIB_BACKTRACE = 0
 test: ## every test, on real MariaDB and real MySQL
 	@scripts/setup test
 	cargo build $(CARGO_FLAGS) $(SERVICES)

@@ -192,13 +192,8 @@ impl Session {
             CommandCode::STMT_CLOSE => self.close(&command).await,
             CommandCode::STMT_RESET => self.reset_statement(command).await,
             CommandCode::STMT_BULK_EXECUTE => self.bulk_execute(command).await,
-            // its effect is known by what the manager reports
-            CommandCode::INIT_DB if self.state.trackers.held != Held::Ours => {
-                if let Err(error) = Box::pin(self.restore()).await {
-                    return self.manager_failed(&error).await;
-                }
-                self.on_manager(&mut command, Shape::Verdict, None).await
-            }
+            // the manager may not report it
+            CommandCode::INIT_DB if self.state.trackers.held != Held::Ours => self.init_db(command).await,
             CommandCode::PROCESS_KILL => Box::pin(self.kill_by_command(command)).await,
             CommandCode::RESET_CONNECTION => Box::pin(self.reset(command)).await,
             // who may is the gatekeeper's to say
@@ -209,6 +204,17 @@ impl Session {
             }
             code => self.on_manager(&mut command, code.reply_shape(), None).await,
         }
+    }
+
+    /// COM_INIT_DB: what it does is known without a report. To have it reported would take a question in front of it, and
+    /// with that go the warnings of the statement before, which it leaves in place.
+    async fn init_db(&mut self, mut command: Command) -> Flow {
+        let schema = command.payload().get(1..).unwrap_or_default().to_vec();
+        let flow = self.on_manager(&mut command, Shape::Verdict, None).await;
+        if flow == Flow::Continue && self.state.error.is_none() {
+            self.state.uses(&schema);
+        }
+        flow
     }
 
     /// COM_RESET_CONNECTION: the manager resets; workers' connections are made anew when needed. The OK

@@ -71,11 +71,7 @@ impl SessionState {
     pub(super) fn learn_but(&mut self, state: &[u8], for_statement: &[&[u8]]) {
         for change in SessionChanges::new(state) {
             match change {
-                Ok(reply::SessionChange::Schema(schema)) if schema != self.schema => {
-                    self.schema = schema.to_vec();
-                    self.texts_mean_otherwise();
-                }
-                Ok(reply::SessionChange::Schema(_)) => {}
+                Ok(reply::SessionChange::Schema(schema)) => self.uses(schema),
                 Ok(reply::SessionChange::Variable { name, .. }) if for_statement.contains(&name) => {}
                 Ok(reply::SessionChange::Variable { name, value }) => self.variable(name, value),
                 Ok(
@@ -88,6 +84,14 @@ impl SessionState {
                 ) => {}
                 Err(_) => self.pinned = Some(Pin::UnseenState),
             }
+        }
+    }
+
+    /// The current schema is this one.
+    pub(super) fn uses(&mut self, schema: &[u8]) {
+        if schema != self.schema {
+            self.schema = schema.to_vec();
+            self.texts_mean_otherwise();
         }
     }
 
