@@ -157,8 +157,10 @@ pub struct Limits {
     pub statement_memory_bytes_max: usize,
     /// Time for a client to finish its log-in.
     pub handshake_timeout: Duration,
-    /// Time for the proxy to be reached and to let a session in.
+    /// Time for the proxy to be reached.
     pub connect_timeout: Duration,
+    /// Time for the proxy to let a session in.
+    pub session_timeout: Duration,
     /// A silent client's time.
     pub idle_timeout: Duration,
     /// A client's time to go on with a statement or a file.

@@ -97,7 +97,12 @@ impl Gate {
         Ok(Self {
             authenticator: Authenticator::new(users.clone(), settings),
             users,
-            hop: Hop::new(&config.proxy, config.limits.connect_timeout).map_err(tls_failed)?,
+            hop: Hop::new(
+                &config.proxy,
+                config.limits.connect_timeout,
+                config.limits.session_timeout,
+            )
+            .map_err(tls_failed)?,
             greetings: Greetings::open(state_dir),
             statement_memory: Budget::new(config.limits.statement_memory_bytes_max),
             metrics: Metrics::resolve(),

@@ -251,7 +251,7 @@ mod tests {
             compression: Capabilities::NONE,
             tls: None,
         };
-        Hop::new(&proxy, Duration::from_millis(500)).unwrap()
+        Hop::new(&proxy, Duration::from_millis(500), Duration::from_millis(500)).unwrap()
     }
 
     #[tokio::test]

@@ -28,11 +28,16 @@ pub struct Hop {
     /// The flag of the hop's compression, or none.
     compression: Capabilities,
     connect_timeout: Duration,
+    session_timeout: Duration,
 }
 
 impl Hop {
     /// The proxy of the configuration.
-    pub fn new(proxy: &Proxy, connect_timeout: Duration) -> Result<Self, TlsError> {
+    pub fn new(
+        proxy: &Proxy,
+        connect_timeout: Duration,
+        session_timeout: Duration,
+    ) -> Result<Self, TlsError> {
         let address = match &proxy.endpoint {
             Endpoint::Tcp(address) => Address::Tcp {
                 host: address.ip().to_string(),
@@ -51,21 +56,23 @@ impl Hop {
             connector,
             compression: proxy.compression,
             connect_timeout,
+            session_timeout,
         })
     }
 
-    /// Opens a session for a client that has logged in, within the connect timeout.
+    /// Opens a session for a client that has logged in: connected within the connect timeout, let in within the session
+    /// timeout, as the proxy may wait for a manager.
     pub async fn login(&self, identity: &HopIdentity) -> Result<HopLogin, ConnectError> {
         let compressed = (self.compression != Capabilities::NONE).then(|| HopIdentity {
             capabilities: identity.capabilities | self.compression,
             ..identity.clone()
         });
         let identity = compressed.as_ref().unwrap_or(identity);
-        let login = async {
-            let stream = peer::connect::open(&self.address).await?;
-            proof::connect(stream, self.secret.as_ref(), self.connector.as_ref(), identity).await
-        };
-        timeout(self.connect_timeout, Box::pin(login))
+        let stream = timeout(self.connect_timeout, peer::connect::open(&self.address))
+            .await
+            .map_err(|_elapsed| ConnectError::Timeout)??;
+        let login = proof::connect(stream, self.secret.as_ref(), self.connector.as_ref(), identity);
+        timeout(self.session_timeout, Box::pin(login))
             .await
             .unwrap_or(Err(ConnectError::Timeout))
     }

@@ -7,6 +7,8 @@
 //!                                                               │    held across        one load per
 //!   nearest (one task) ── evaluates strategy `ping` ────────────┘    an await)           statement)
 //!
+//!   watch ── read_only, sources ──▶ topology: who is the manager? ── `Cluster::manager` waits for one
+//!
 //!   sampler (one task per node) ── where it stands in the manager's history ──▶ Positions, when a session asks
 //! ```
 //!
@@ -19,14 +21,16 @@ pub mod health;
 mod kill_thread;
 mod latency;
 pub mod load;
+mod manager;
 pub mod node;
 pub mod position;
 mod replication;
+pub mod topology;
 pub mod view;
 mod watch;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
@@ -40,10 +44,12 @@ pub use kill_thread::{KillError, kill_thread};
 pub use load::Loads;
 pub use node::{Address, ClientTls, ClientWay, NODES_MAX, Node, NodeFacts, NodeId, NodeTls, Role, Tls};
 pub use position::{Positions, Sample};
+pub use topology::NoManager;
+use topology::{Decision, Observed};
 pub use view::{ClusterView, Latency, NodeView};
 
 use crate::config;
-use crate::metrics::NodeMetrics;
+use crate::metrics::{ManagerMetrics, NodeMetrics};
 use crate::strategy::lowest_latency::Chooser;
 
 /// How long a stop waits for control connections to say goodbye.
@@ -59,12 +65,18 @@ pub struct Cluster {
     metrics: Vec<NodeMetrics>,
     /// Nodes that an operator has drained, by bit; written with the state locked.
     drained: AtomicU64,
+    /// Who the manager is, for those that wait for one.
+    managed: signal::Sender<manager::Managed>,
+    manager_metrics: ManagerMetrics,
 }
 
 /// What the tasks know, from which views are made.
 struct State {
     nodes: Vec<NodeView>,
+    observed: Vec<Observed>,
+    /// While there is none: the last one.
     manager: NodeId,
+    decision: Decision,
     chooser: Chooser,
     /// As [`Cluster::drained`].
     drained: u64,
@@ -74,27 +86,34 @@ impl Cluster {
     /// A cluster of which nothing is known yet. The configuration has exactly one manager; without
     /// any, the first node stands in.
     pub fn new(nodes: &[Arc<Node>], metrics: Vec<NodeMetrics>) -> Arc<Self> {
-        let manager = (0u8..)
-            .zip(nodes)
-            .find(|(_, node)| node.role == Role::Manager)
-            .map_or(NodeId(0), |(id, _)| NodeId(id));
+        let manager = topology::configured_manager(nodes.iter().map(|node| &node.role));
+        let unknown = NoManager::NotCheckedYet;
+        let manager_metrics = ManagerMetrics::new(nodes);
+        manager_metrics.show(Err(unknown));
         let nodes: Vec<NodeView> = nodes
             .iter()
             .map(|node| NodeView::unknown(Arc::clone(node)))
             .collect();
         Arc::new(Self {
-            view: ArcSwap::from_pointee(ClusterView::new(nodes.clone(), manager, None)),
+            view: ArcSwap::from_pointee(ClusterView::new(nodes.clone(), (manager, Some(unknown)), None)),
             recheck: nodes.iter().map(|_| Notify::new()).collect(),
             positions: nodes.iter().map(|_| Positions::new()).collect(),
             loads: Loads::new(nodes.len()),
             state: Mutex::new(State {
+                observed: nodes.iter().map(|_| Observed::default()).collect(),
                 nodes,
                 manager,
+                decision: Decision {
+                    manager: Err(unknown),
+                    primaries: 0,
+                },
                 chooser: Chooser::default(),
                 drained: 0,
             }),
             metrics,
             drained: AtomicU64::new(0),
+            managed: signal::Sender::new(manager::Managed::since_now(Err(unknown))),
+            manager_metrics,
         })
     }
 
@@ -125,11 +144,11 @@ impl Cluster {
     /// Takes a worker out of service, or puts it back. It is watched all the while. False for the manager, which is the
     /// only one of its kind, and for an id of another cluster.
     pub fn set_drained(&self, id: NodeId, drained: bool) -> bool {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let Some(view) = state.nodes.get(id.index()) else {
             return false;
         };
-        if view.node.role == Role::Manager {
+        if view.role == Role::Manager {
             return false;
         }
         let returns = !drained && state.drained & id.bit() != 0 && view.health.is_up();
@@ -163,7 +182,7 @@ impl Cluster {
             Some(manager) => match manager.health {
                 Health::Excluded(exclusion) => Some(exclusion.as_str()),
                 Health::Up if manager.facts.is_none() => Some("the manager's greeting is not known yet"),
-                Health::Up => None,
+                Health::Up => view.no_manager().map(NoManager::as_str),
             },
         }
     }
@@ -205,7 +224,7 @@ impl Cluster {
 
     /// Changes what is known of one node and publishes the new picture.
     fn update(&self, id: NodeId, change: impl FnOnce(&mut NodeView)) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let Some(node) = state.nodes.get_mut(id.index()) else {
             return;
         };
@@ -217,7 +236,6 @@ impl Cluster {
             self.loads.returned(id);
         }
         if let Some(metrics) = self.metrics.get(id.index()) {
-            metrics.show(node);
             metrics.load(self.loads.in_flight(id), self.loads.response_time(id));
         }
         let healthy = state.healthy_workers();
@@ -226,7 +244,7 @@ impl Cluster {
     }
 
     fn evaluate_nearest(&self) {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.state();
         let before = state.chooser.chosen();
         let healthy = state.healthy_workers();
         let chosen = state.chooser.evaluate(&healthy);
@@ -238,15 +256,26 @@ impl Cluster {
         }
     }
 
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Called with the state locked, so that pictures come out in the order of the changes.
     fn publish(&self, state: &State) {
         let mut nodes = state.nodes.clone();
         for (id, view) in (0u8..).map(NodeId).zip(&mut nodes) {
+            if let Some(exclusion) = state.exclusion_by_topology(id) {
+                view.health = Health::Excluded(exclusion);
+            }
+            if let Some(metrics) = self.metrics.get(id.index()) {
+                metrics.show(view);
+            }
             if state.drained & id.bit() != 0 && view.health.is_up() {
                 view.health = Health::Excluded(Exclusion::Drained);
             }
         }
-        let view = ClusterView::new(nodes, state.manager, state.chooser.chosen());
+        let manager = (state.manager, state.decision.manager.err());
+        let view = ClusterView::new(nodes, manager, state.chooser.chosen());
         self.view.store(Arc::new(view));
     }
 }
@@ -257,7 +286,7 @@ impl State {
             .map(NodeId)
             .zip(&self.nodes)
             .filter(|(id, view)| {
-                view.node.role == Role::Worker && view.health.is_up() && self.drained & id.bit() == 0
+                view.role == Role::Worker && view.health.is_up() && self.drained & id.bit() == 0
             })
             .map(|(id, view)| (id, view.latency.effective()))
             .collect()
@@ -267,6 +296,7 @@ impl State {
 impl NodeView {
     fn unknown(node: Arc<Node>) -> Self {
         Self {
+            role: node.role,
             node,
             health: Health::Excluded(Exclusion::NotCheckedYet),
             latency: Latency::default(),

@@ -40,6 +40,8 @@ pub struct Config {
     pub consistency: Consistency,
     /// Longest time that a read waits for its worker to catch up.
     pub consistency_wait: Duration,
+    /// Longest time that what needs the manager waits for one.
+    pub manager_wait: Duration,
     /// How the nodes are watched.
     pub monitor: Monitor,
     /// The cluster in the order of its ids; exactly one manager.

@@ -10,7 +10,7 @@ use metrics::{
     histogram,
 };
 
-use crate::cluster::{Latency, Node, NodeId, NodeView, Role};
+use crate::cluster::{Latency, NoManager, Node, NodeId, NodeView, Role};
 use crate::route::Reason;
 
 /// Everything that sessions count.
@@ -90,6 +90,8 @@ labels! {
         PoolExhausted = "pool-exhausted",
         /// What a statement left was asked for when its connection served another session.
         LeavingsLost = "leavings-lost",
+        /// There was no manager to begin a session or to run a statement on.
+        NoManager = "no-manager",
         /// A mistake of ours.
         Internal = "internal",
     }
@@ -244,6 +246,42 @@ impl Drop for GaugeGuard {
     }
 }
 
+/// Who the manager is, as the cluster's tasks show it.
+pub struct ManagerMetrics {
+    nodes: Vec<Gauge>,
+    none: [Gauge; NoManager::ALL.len()],
+    /// Times that another node became the manager.
+    pub changes: Counter,
+    two_writable: Counter,
+}
+
+impl ManagerMetrics {
+    /// Resolves the handles of all nodes, in their order.
+    pub fn new(nodes: &[Arc<Node>]) -> Self {
+        let of_node = |node: &Arc<Node>| gauge!("proxy_node_is_manager", "node" => node.name.to_string());
+        Self {
+            nodes: nodes.iter().map(of_node).collect(),
+            none: NoManager::ALL.map(|reason| gauge!("proxy_no_manager", "reason" => reason.as_str())),
+            changes: counter!("proxy_manager_changes_total"),
+            two_writable: counter!("proxy_two_writable_total"),
+        }
+    }
+
+    /// From now on.
+    pub fn show(&self, manager: Result<NodeId, NoManager>) {
+        let flag = |is: bool| if is { 1.0 } else { 0.0 };
+        for (id, gauge) in (0u8..).map(NodeId).zip(&self.nodes) {
+            gauge.set(flag(manager == Ok(id)));
+        }
+        for (reason, gauge) in NoManager::ALL.iter().zip(&self.none) {
+            gauge.set(flag(manager == Err(*reason)));
+        }
+        if manager == Err(NoManager::TwoWritable) {
+            self.two_writable.increment(1);
+        }
+    }
+}
+
 /// What the cluster's tasks show of one node.
 pub struct NodeMetrics {
     name: String,
@@ -277,7 +315,7 @@ impl NodeMetrics {
     pub fn show(&self, view: &NodeView) {
         self.up.set(if view.health.is_up() { 1.0 } else { 0.0 });
         // a lag that is not known is no number: a graph shows a gap, an alert can ask for it
-        self.lag.set(match (view.node.role, view.lag) {
+        self.lag.set(match (view.role, view.lag) {
             (Role::Manager, _) => 0.0,
             (Role::Worker, lag) => lag.map_or(f64::NAN, |lag| lag.as_secs_f64()),
         });
@@ -309,6 +347,16 @@ impl NodeMetrics {
 }
 
 fn describe() {
+    describe_gauge!("proxy_node_is_manager", "Whether the node is the manager now");
+    describe_gauge!("proxy_no_manager", "Whether there is no manager now, and why");
+    describe_counter!(
+        "proxy_manager_changes_total",
+        "Times that another node became the manager"
+    );
+    describe_counter!(
+        "proxy_two_writable_total",
+        "Times that two nodes looked like the manager, so that neither was written to"
+    );
     describe_gauge!("proxy_connections", "Sessions of the gatekeeper");
     describe_counter!(
         "proxy_statements_total",

@@ -12,6 +12,7 @@ mod causality;
 mod consistent;
 mod execute;
 mod executing;
+mod fence;
 mod found_rows;
 mod framing;
 mod kill;

@@ -291,6 +291,11 @@ impl Check<'_> {
             limits.connect_timeout_ms,
             10..=10 * MINUTE_MS,
         );
+        let session_timeout = self.milliseconds(
+            "session-timeout-ms",
+            limits.session_timeout_ms,
+            10..=10 * MINUTE_MS,
+        );
         let idle_timeout = self.milliseconds("idle-timeout-ms", limits.idle_timeout_ms, 1000..=365 * DAY_MS);
         let read_timeout = self.milliseconds("read-timeout-ms", limits.read_timeout_ms, 100..=DAY_MS);
         let write_timeout = self.milliseconds("write-timeout-ms", limits.write_timeout_ms, 100..=DAY_MS);
@@ -307,6 +312,7 @@ impl Check<'_> {
             statement_memory_bytes_max: statement_memory_bytes_max?,
             handshake_timeout: handshake_timeout?,
             connect_timeout: connect_timeout?,
+            session_timeout: session_timeout?,
             idle_timeout: idle_timeout?,
             read_timeout: read_timeout?,
             write_timeout: write_timeout?,

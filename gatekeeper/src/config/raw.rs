@@ -220,8 +220,11 @@ pub struct Limits {
     pub statement_memory_bytes_max: Option<u64>,
     /// Time for a client to finish its log-in: strangers hold a connection no longer.
     pub handshake_timeout_ms: u64,
-    /// Time for the proxy to be reached and to let a session in.
+    /// Time for the proxy to be reached.
     pub connect_timeout_ms: u64,
+    /// Time for the proxy to let a session in. It may wait for a manager: above its `manager-wait-ms` and
+    /// `connect-timeout-ms` together.
+    pub session_timeout_ms: u64,
     /// A client that sends nothing for this long is disconnected; 8 hours, as MySQL's `wait_timeout`.
     pub idle_timeout_ms: u64,
     /// A client that stops in the middle of a statement or of a file for this long is disconnected, as with a
@@ -291,6 +294,7 @@ impl Default for Limits {
             statement_memory_bytes_max: None,
             handshake_timeout_ms: 10_000,
             connect_timeout_ms: 5_000,
+            session_timeout_ms: 15_000,
             idle_timeout_ms: 8 * 60 * 60 * 1000,
             read_timeout_ms: 30_000,
             write_timeout_ms: 60_000,

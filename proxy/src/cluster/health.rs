@@ -36,6 +36,12 @@ pub enum Exclusion {
     NotReadOnly,
     /// An operator has drained it.
     Drained,
+    /// The manager's: it cannot be written to.
+    ReadOnly,
+    /// It and another node look like the manager: neither is written to.
+    TwoWritable,
+    /// It looks like the manager, and the other nodes do not follow it.
+    NotConfirmed,
 }
 
 impl Exclusion {
@@ -52,6 +58,9 @@ impl Exclusion {
             Exclusion::Lagging => "lagging",
             Exclusion::NotReadOnly => "not-read-only",
             Exclusion::Drained => "drained",
+            Exclusion::ReadOnly => "read-only",
+            Exclusion::TwoWritable => "two-writable",
+            Exclusion::NotConfirmed => "not-confirmed",
         }
     }
 }

@@ -130,16 +130,20 @@ impl Sampler {
             }
             // counted before it is put: a session that has not seen this number has seen nothing later than its answer
             let number = positions.asked.fetch_add(1, Ordering::SeqCst) + 1;
+            // what an answer promises goes by the role: one that spans a change promises nothing
+            let role = cluster.view().role(self.id);
             let asked = tokio::select! {
                 _ = stopped.wait_for(|stop| *stop) => break,
-                asked = within(self.timeout, self.ask_on_an_open_connection()) => asked,
+                asked = within(self.timeout, self.ask_on_an_open_connection(role)) => asked,
             };
-            let failed = asked.is_err();
+            let changed = cluster.view().role(self.id) != role;
+            let failed = asked.is_err() || changed;
             let position = asked.unwrap_or_else(|error| {
                 debug!(node = &*self.node.name, %error, "the position could not be asked for");
                 self.control.abandon();
                 None
             });
+            let position = position.filter(|_| !changed);
             if !failed && position.is_none() && !self.had_none {
                 warn!(
                     node = &*self.node.name,
@@ -160,22 +164,22 @@ impl Sampler {
         self.control.close().await;
     }
 
-    async fn ask_on_an_open_connection(&mut self) -> Result<Option<Position>, ControlError> {
+    async fn ask_on_an_open_connection(&mut self, role: Role) -> Result<Option<Position>, ControlError> {
         let is_new = self.control.open().await?;
         if is_new {
             self.is_mariadb = None;
         }
-        match self.ask().await {
+        match self.ask(role).await {
             Err(ControlError::Lost(_)) if !is_new => {
                 self.control.open().await?;
                 self.is_mariadb = None;
-                self.ask().await
+                self.ask(role).await
             }
             asked => asked,
         }
     }
 
-    async fn ask(&mut self) -> Result<Option<Position>, ControlError> {
+    async fn ask(&mut self, role: Role) -> Result<Option<Position>, ControlError> {
         let is_mariadb = match self.is_mariadb {
             Some(known) => known,
             None => {
@@ -183,9 +187,10 @@ impl Sampler {
                 *self.is_mariadb.insert(is_mariadb(&version, &comment))
             }
         };
-        match (is_mariadb, self.node.role) {
-            (true, role) => self.ask_mariadb(role).await,
-            (false, role) => self.ask_mysql(role).await,
+        if is_mariadb {
+            self.ask_mariadb(role).await
+        } else {
+            self.ask_mysql(role).await
         }
     }
 

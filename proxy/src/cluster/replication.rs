@@ -2,9 +2,9 @@
 //!
 //! | engine | statement | columns |
 //! |---|---|---|
-//! | MariaDB | `SHOW ALL SLAVES STATUS` | `Slave_IO_Running`, `Slave_SQL_Running`, `Seconds_Behind_Master` |
-//! | MySQL from 8.0.22 | `SHOW REPLICA STATUS` | `Replica_IO_Running`, `Replica_SQL_Running`, `Seconds_Behind_Source` |
-//! | MySQL before | `SHOW SLAVE STATUS` | as MariaDB |
+//! | MariaDB | `SHOW ALL SLAVES STATUS` | `Slave_IO_Running`, `Slave_SQL_Running`, `Seconds_Behind_Master`, `Master_Host`, `Master_Port`, `Master_Server_Id` |
+//! | MySQL from 8.0.22 | `SHOW REPLICA STATUS` | the same with `Replica_…` and `Source_…`, and `Source_UUID` |
+//! | MySQL before | `SHOW SLAVE STATUS` | as MariaDB, and `Master_UUID` |
 //!
 //! Lag comes in whole seconds, and as NULL while it cannot be known. It is measured by the applier
 //! against the newest change that has been *received*: with a receiver that hangs it stays at 0. That is
@@ -21,15 +21,50 @@ pub(super) type StatusRow = Vec<(String, Option<String>)>;
 /// What one check has learned.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Observation {
-    /// `read_only`, as the server writes it.
+    /// `read_only` or `super_read_only`.
     pub(super) read_only: bool,
-    /// Sources that it replicates from.
-    pub(super) sources: Vec<Source>,
+    /// Who it is.
+    pub(super) identity: Identity,
+    /// Sources that it replicates from; none when the monitor's account may not ask.
+    pub(super) sources: Option<Vec<Source>>,
+}
+
+/// Who a server is, to those that replicate from it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct Identity {
+    /// `server_id`; 0 is not known.
+    pub(super) server_id: u32,
+    /// `server_uuid`; MariaDB has none.
+    pub(super) uuid: Option<String>,
+}
+
+impl Identity {
+    /// From the texts of both.
+    pub(super) fn of(server_id: Option<&str>, uuid: Option<&str>) -> Self {
+        Self {
+            server_id: server_id.and_then(|id| id.parse().ok()).unwrap_or(0),
+            uuid: uuid.map(str::to_ascii_lowercase).filter(|uuid| !uuid.is_empty()),
+        }
+    }
+}
+
+/// Whom a replica means.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(super) struct SourceName {
+    /// As the replica was told.
+    pub(super) host: String,
+    pub(super) port: u16,
+    /// As the source has said; nothing is known before the first connection.
+    pub(super) identity: Identity,
 }
 
 /// One source that a node replicates from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Source {
+    /// Who it is.
+    pub(super) of: SourceName,
+    /// Neither receives nor applies, because somebody said so: an error stops one of them, a source that is down none.
+    pub(super) is_stopped: bool,
     /// Receives changes.
     pub(super) receives: bool,
     /// Applies what it received.
@@ -47,7 +82,20 @@ impl Source {
                 .and_then(|(_, text)| text.as_deref())
         };
         let runs = |names| text(names).is_some_and(|state| state.eq_ignore_ascii_case("yes"));
+        let is_off = |names| text(names).is_some_and(|state| state.eq_ignore_ascii_case("no"));
+        let uuid = text(["Master_UUID", "Source_UUID"]);
         Self {
+            of: SourceName {
+                host: text(["Master_Host", "Source_Host"])
+                    .unwrap_or_default()
+                    .to_owned(),
+                port: text(["Master_Port", "Source_Port"])
+                    .and_then(|port| port.parse().ok())
+                    .unwrap_or(0),
+                identity: Identity::of(text(["Master_Server_Id", "Source_Server_Id"]), uuid),
+            },
+            is_stopped: is_off(["Slave_IO_Running", "Replica_IO_Running"])
+                && is_off(["Slave_SQL_Running", "Replica_SQL_Running"]),
             receives: runs(["Slave_IO_Running", "Replica_IO_Running"]),
             applies: runs(["Slave_SQL_Running", "Replica_SQL_Running"]),
             lag: text(["Seconds_Behind_Master", "Seconds_Behind_Source"])
@@ -60,7 +108,8 @@ impl Source {
 impl Observation {
     /// The largest lag of all sources; none when one of them does not know its own.
     pub(super) fn lag(&self) -> Option<Duration> {
-        let lags: Option<Vec<Duration>> = self.sources.iter().map(|source| source.lag).collect();
+        let sources = self.sources.iter().flatten();
+        let lags: Option<Vec<Duration>> = sources.map(|source| source.lag).collect();
         lags?.into_iter().max()
     }
 
@@ -69,13 +118,16 @@ impl Observation {
         if role == Role::Manager {
             return Ok(());
         }
-        if self.sources.is_empty() {
+        let Some(sources) = &self.sources else {
+            return Err(Exclusion::StateUnknown);
+        };
+        if sources.is_empty() {
             return Err(Exclusion::NotReplicating);
         }
-        if !self.sources.iter().all(|source| source.receives) {
+        if !sources.iter().all(|source| source.receives) {
             return Err(Exclusion::ReceiverStopped);
         }
-        if !self.sources.iter().all(|source| source.applies) {
+        if !sources.iter().all(|source| source.applies) {
             return Err(Exclusion::ApplierStopped);
         }
         if !self.read_only {
@@ -126,7 +178,8 @@ mod tests {
     fn judged(sources: Vec<Source>) -> Result<(), Exclusion> {
         Observation {
             read_only: true,
-            sources,
+            sources: Some(sources),
+            ..Observation::default()
         }
         .judge(Role::Worker, LAG_MAX)
     }
@@ -137,6 +190,19 @@ mod tests {
     }
 
     #[test]
+    fn only_one_that_neither_receives_nor_applies_is_stopped() {
+        for (io, sql, stopped) in [
+            ("No", "No", true),
+            ("No", "Yes", false),
+            ("Yes", "No", false),
+            ("Connecting", "No", false),
+            ("Connecting", "Yes", false),
+        ] {
+            assert_eq!(mariadb(io, sql, None).is_stopped, stopped, "{io} {sql}");
+        }
+    }
+
+    #[test]
     fn the_newer_column_names_mean_the_same() {
         let source = Source::from_row(&row(&[
             ("Replica_IO_Running", Some("Yes")),
@@ -144,6 +210,36 @@ mod tests {
             ("Seconds_Behind_Source", Some("3")),
         ]));
         assert_eq!(source, mariadb("Yes", "Yes", Some("3")));
+    }
+
+    #[test]
+    fn a_source_is_known_by_where_it_is_and_who_it_says_it_is() {
+        let source = Source::from_row(&row(&[
+            ("Source_Host", Some("db1")),
+            ("Source_Port", Some("3307")),
+            ("Source_Server_Id", Some("7")),
+            ("Source_UUID", Some("3E11FA47-71CA-11E1-9E33-C80AA9429562")),
+        ]));
+        let identity = Identity::of(Some("7"), Some("3e11fa47-71ca-11e1-9e33-c80aa9429562"));
+        assert_eq!((&*source.of.host, source.of.port), ("db1", 3307));
+        assert_eq!(source.of.identity, identity);
+        let unknown = Source::from_row(&row(&[
+            ("Source_Server_Id", Some("0")),
+            ("Source_UUID", Some("")),
+        ]));
+        assert_eq!(unknown.of, SourceName::default());
+    }
+
+    #[test]
+    fn a_worker_that_may_not_be_asked_does_not_serve() {
+        let observation = Observation {
+            read_only: true,
+            ..Observation::default()
+        };
+        assert_eq!(
+            observation.judge(Role::Worker, LAG_MAX),
+            Err(Exclusion::StateUnknown)
+        );
     }
 
     #[test]
@@ -174,7 +270,7 @@ mod tests {
     fn one_stopped_source_of_two_is_enough() {
         let good = mariadb("Yes", "Yes", Some("0"));
         assert_eq!(
-            judged(vec![good, mariadb("Yes", "No", None)]),
+            judged(vec![good.clone(), mariadb("Yes", "No", None)]),
             Err(Exclusion::ApplierStopped)
         );
         assert_eq!(
@@ -187,7 +283,8 @@ mod tests {
     fn a_worker_that_can_be_written_to_does_not_serve() {
         let observation = Observation {
             read_only: false,
-            sources: vec![mariadb("Yes", "Yes", Some("0"))],
+            sources: Some(vec![mariadb("Yes", "Yes", Some("0"))]),
+            ..Observation::default()
         };
         assert_eq!(
             observation.judge(Role::Worker, LAG_MAX),

@@ -1,3 +1,5 @@
+use super::replication::{Identity, Observation, Source};
+use super::topology::Knowledge;
 use super::*;
 
 fn cluster() -> Arc<Cluster> {
@@ -35,7 +37,132 @@ fn ready_is_when_the_manager_answers_and_its_greeting_is_known() {
         .facts
         .clone();
     cluster.update(NodeId(0), |view| view.facts = greeted);
+    assert_eq!(cluster.not_ready_because(), Some("not-checked-yet"), "the others");
+    all_is_well(&cluster);
     assert_eq!(cluster.not_ready_because(), None);
+    says(&cluster, 0, "ro");
+    assert_eq!(cluster.not_ready_because(), Some("read-only"));
+}
+
+/// What a node's check has found: `rw`, `ro`, with `from n` behind it, or `down`.
+fn says(cluster: &Cluster, id: u8, words: &str) -> Role {
+    let (state, of) = words.split_once(" from ").unwrap_or((words, ""));
+    if state == "down" {
+        cluster.update(NodeId(id), |view| {
+            view.health = Health::Excluded(Exclusion::Unreachable);
+        });
+        return cluster.observed(NodeId(id), Some(Knowledge::Unreachable), None);
+    }
+    let sources = of.parse::<u32>().ok().map(|of| {
+        let mut source = Source::from_row(&Vec::new());
+        source.of.identity.server_id = of + 1;
+        source
+    });
+    let answer = Observation {
+        read_only: state == "ro",
+        identity: Identity {
+            server_id: u32::from(id) + 1,
+            uuid: None,
+        },
+        sources: Some(sources.into_iter().collect()),
+    };
+    let role = cluster.observed(NodeId(id), Some(Knowledge::Answered), Some(&answer));
+    cluster.update(NodeId(id), |view| view.health = Health::Up);
+    role
+}
+
+fn all_is_well(cluster: &Cluster) {
+    for (id, words) in [(0, "rw"), (1, "ro from 0"), (2, "ro from 0")] {
+        says(cluster, id, words);
+    }
+}
+
+#[test]
+fn a_promotion_changes_the_roles_and_the_old_manager_comes_back_as_a_worker() {
+    let cluster = cluster();
+    all_is_well(&cluster);
+    assert!(cluster.view().is_manager(NodeId(0)));
+    assert_eq!(cluster.view().healthy_workers(), [NodeId(1), NodeId(2)]);
+    says(&cluster, 0, "down");
+    assert_eq!(cluster.view().no_manager(), Some(NoManager::Unreachable));
+    assert_eq!(
+        cluster.view().healthy_workers(),
+        [NodeId(1), NodeId(2)],
+        "reads go on"
+    );
+    assert!(cluster.set_drained(NodeId(1), true));
+    says(&cluster, 2, "ro from 1");
+    assert_eq!(says(&cluster, 1, "rw"), Role::Manager);
+    let view = cluster.view();
+    assert!(view.is_manager(NodeId(1)) && !view.is_manager(NodeId(0)));
+    assert_eq!(
+        (view.role(NodeId(0)), view.role(NodeId(1))),
+        (Role::Worker, Role::Manager)
+    );
+    assert_eq!(view.healthy_workers(), [NodeId(2)]);
+    assert!(!cluster.is_drained(NodeId(1)) && !cluster.set_drained(NodeId(1), true));
+    assert_eq!(says(&cluster, 0, "ro from 1"), Role::Worker);
+    assert_eq!(cluster.view().healthy_workers(), [NodeId(0), NodeId(2)]);
+}
+
+#[test]
+fn a_former_manager_serves_no_reads_before_it_was_checked_as_a_worker() {
+    let cluster = cluster();
+    all_is_well(&cluster);
+    says(&cluster, 0, "ro");
+    says(&cluster, 2, "ro from 1");
+    says(&cluster, 1, "rw");
+    let view = cluster.view();
+    assert!(view.is_manager(NodeId(1)));
+    assert_eq!(view.healthy_workers(), [NodeId(2)]);
+    let health = view.node(NodeId(0)).map(|view| view.health);
+    assert_eq!(health, Some(Health::Excluded(Exclusion::NotCheckedYet)));
+}
+
+#[test]
+fn two_that_can_be_written_to_are_both_left_out() {
+    let cluster = cluster();
+    all_is_well(&cluster);
+    says(&cluster, 1, "rw");
+    let view = cluster.view();
+    assert_eq!(view.no_manager(), Some(NoManager::TwoWritable));
+    for id in [0, 1] {
+        let health = view.node(NodeId(id)).map(|view| view.health);
+        assert_eq!(health, Some(Health::Excluded(Exclusion::TwoWritable)));
+    }
+    assert_eq!(view.healthy_workers(), [NodeId(2)]);
+    says(&cluster, 1, "ro from 0");
+    assert!(cluster.view().is_manager(NodeId(0)));
+}
+
+#[test]
+fn one_late_check_is_no_loss_once_a_node_has_answered() {
+    let cluster = cluster();
+    cluster.observed(NodeId(2), None, None);
+    says(&cluster, 0, "rw");
+    says(&cluster, 1, "ro from 0");
+    assert!(
+        cluster.view().is_manager(NodeId(0)),
+        "late at first is unreachable"
+    );
+    cluster.observed(NodeId(0), None, None);
+    assert!(cluster.view().is_manager(NodeId(0)));
+}
+
+#[tokio::test]
+async fn who_needs_a_manager_waits_for_one_and_not_for_ever() {
+    const WAIT: Duration = Duration::from_secs(60);
+    let cluster = cluster();
+    let none = cluster.manager(Duration::from_millis(1)).await;
+    assert_eq!(none, Err(NoManager::NotCheckedYet));
+    let waiting = tokio::spawn({
+        let cluster = Arc::clone(&cluster);
+        async move { cluster.manager(WAIT).await }
+    });
+    tokio::task::yield_now().await;
+    all_is_well(&cluster);
+    assert_eq!(waiting.await.unwrap(), Ok(NodeId(0)));
+    assert_eq!(cluster.manager(Duration::ZERO).await, Ok(NodeId(0)));
 }
 
 #[test]

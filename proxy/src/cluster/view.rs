@@ -7,12 +7,14 @@ use wire::Capabilities;
 
 use super::health::Health;
 use super::node::{Node, NodeFacts, NodeId, Role};
+use super::topology::NoManager;
 
 /// One moment of the cluster. Immutable, so a statement decides on one consistent picture.
 #[derive(Debug, Clone)]
 pub struct ClusterView {
     nodes: Vec<NodeView>,
     manager: NodeId,
+    no_manager: Option<NoManager>,
     healthy_workers: Vec<NodeId>,
     nearest_worker: Option<NodeId>,
 }
@@ -20,8 +22,10 @@ pub struct ClusterView {
 /// One node at that moment.
 #[derive(Debug, Clone)]
 pub struct NodeView {
-    /// Name, role, address.
+    /// Name, address, the role that it was given.
     pub node: Arc<Node>,
+    /// The role that it has now.
+    pub role: Role,
     /// Whether it may serve.
     pub health: Health,
     /// How far away it is.
@@ -50,24 +54,41 @@ impl Latency {
 }
 
 impl ClusterView {
-    /// A picture of these nodes, in the order of their ids; exactly one of them is the manager.
-    pub fn new(nodes: Vec<NodeView>, manager: NodeId, nearest_worker: Option<NodeId>) -> Self {
+    /// A picture of these nodes, in the order of their ids; exactly one of them is the manager, or was the last one.
+    pub fn new(
+        nodes: Vec<NodeView>,
+        (manager, no_manager): (NodeId, Option<NoManager>),
+        nearest_worker: Option<NodeId>,
+    ) -> Self {
         let healthy_workers = ids(&nodes)
-            .filter(|(_, view)| view.node.role == Role::Worker && view.health.is_up())
+            .filter(|(id, view)| *id != manager && view.health.is_up())
             .map(|(id, _)| id)
             .collect();
         Self {
             nodes,
             manager,
+            no_manager,
             healthy_workers,
             nearest_worker,
         }
     }
 
-    /// The manager.
+    /// The manager; while there is none, the last one.
     #[inline]
     pub fn manager(&self) -> NodeId {
         self.manager
+    }
+
+    /// Why there is no manager now; none when there is one.
+    #[inline]
+    pub fn no_manager(&self) -> Option<NoManager> {
+        self.no_manager
+    }
+
+    /// Whether the node is the manager now, and may be written to.
+    #[inline]
+    pub fn is_manager(&self, id: NodeId) -> bool {
+        id == self.manager && self.no_manager.is_none()
     }
 
     /// Workers that may serve.
@@ -176,6 +197,7 @@ pub(crate) mod tests {
                     Capabilities(u64::MAX)
                 };
                 NodeView {
+                    role,
                     node: Arc::new(Node {
                         name: name.into(),
                         role,
@@ -199,7 +221,8 @@ pub(crate) mod tests {
                 }
             })
             .collect();
-        ClusterView::new(nodes, manager.expect("a cluster has a manager"), nearest)
+        let manager = manager.expect("a cluster has a manager");
+        ClusterView::new(nodes, (manager, None), nearest)
     }
 
     #[test]

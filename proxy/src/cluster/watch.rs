@@ -1,6 +1,6 @@
 //! One node's health: a check every interval, each within one bound.
 //!
-//! A check asks what can change: `read_only`, the state of replication. A new connection
+//! A check asks what can change: `read_only`, who the server is, the state of replication. A new connection
 //! asks first who the server is, and reads its greeting.
 
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use super::control::{Control, ControlError, within};
 use super::greeting;
 use super::health::{Exclusion, Health, HealthHistory};
 use super::node::{Node, NodeFacts, NodeId, Role};
-use super::replication::{Observation, Source, StatusRow, is_mariadb, is_on};
+use super::replication::{Identity, Observation, Source, StatusRow, is_mariadb, is_on};
+use super::topology::Knowledge;
 use crate::config;
 
 /// A node that cannot be reached is tried less and less often, down to this: it must be noticed when it
@@ -30,6 +31,10 @@ const BACK_OFF_SILENT: Duration = Duration::from_secs(10);
 
 /// About a minute and a half.
 const SILENT_CHECKS_MAX: u32 = 30;
+
+/// Checks in a row without an answer in time after which a node counts as lost, for the question who the manager is: a
+/// busy machine is late once or twice. A connection that is refused or broken says it at once.
+const LATE_CHECKS_MAX: u32 = 3;
 
 /// Which statements a server understands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub(super) struct Watch {
     history: HealthHistory,
     failures: u32,
     silent_checks: u32,
+    /// That was said in the log.
+    may_not_ask: bool,
 }
 
 impl Watch {
@@ -62,6 +69,7 @@ impl Watch {
             dialect: None,
             failures: 0,
             silent_checks: 0,
+            may_not_ask: false,
             cluster,
             id,
             node,
@@ -114,8 +122,15 @@ impl Watch {
     }
 
     fn conclude(&mut self, checked: &Result<Observation, ControlError>) {
+        let knowledge = match checked {
+            Ok(_) => Some(Knowledge::Answered),
+            Err(ControlError::Timeout(_)) if self.silent_checks < LATE_CHECKS_MAX => None,
+            Err(ControlError::Timeout(_) | ControlError::Lost(_)) => Some(Knowledge::Unreachable),
+            Err(ControlError::Denied { .. } | ControlError::Server { .. }) => Some(Knowledge::Unasked),
+        };
+        let role = self.cluster.observed(self.id, knowledge, checked.as_ref().ok());
         let verdict = match checked {
-            Ok(observation) => observation.judge(self.node.role, self.monitor.lag_max),
+            Ok(observation) => observation.judge(role, self.monitor.lag_max),
             Err(ControlError::Timeout(_) | ControlError::Lost(_)) => Err(Exclusion::Unreachable),
             Err(ControlError::Denied { .. }) => Err(Exclusion::AccessDenied),
             Err(ControlError::Server { .. }) => Err(Exclusion::StateUnknown),
@@ -123,7 +138,7 @@ impl Watch {
         let changed = self.history.observe(verdict);
         let health = self.history.health();
         if changed {
-            self.report(health, checked.as_ref().err());
+            self.report((role, health), checked.as_ref().err());
         }
         self.cluster.update(self.id, |view| {
             view.health = health;
@@ -131,13 +146,13 @@ impl Watch {
         });
     }
 
-    fn report(&self, health: Health, error: Option<&ControlError>) {
+    fn report(&self, (role, health): (Role, Health), error: Option<&ControlError>) {
         let node = &*self.node.name;
         match health {
-            Health::Up => info!(node, role = %self.node.role, "node is up"),
+            Health::Up => info!(node, %role, "node is up"),
             Health::Excluded(exclusion) => {
                 let error = error.map(tracing::field::display);
-                warn!(node, role = %self.node.role, reason = %exclusion, error, "node is left out");
+                warn!(node, %role, reason = %exclusion, error, "node is left out");
             }
         }
     }
@@ -165,16 +180,34 @@ impl Watch {
             None => self.meet().await?,
         };
         let state = self.control.query(state_of(dialect)).await?;
-        let mut state = state.first().map(texts).unwrap_or_default().into_iter();
-        let read_only = state
-            .next()
-            .and_then(|(_, text)| text)
-            .is_some_and(|text| is_on(&text));
-        let sources = match self.node.role {
-            Role::Manager => Vec::new(),
-            Role::Worker => self.sources(dialect).await?,
+        let mut state = state
+            .first()
+            .map(texts)
+            .unwrap_or_default()
+            .into_iter()
+            .map(|(_, text)| text);
+        let mut text = || state.next().flatten();
+        let read_only = text().is_some_and(|text| is_on(&text));
+        let (server_id, uuid) = (text(), text());
+        let sources = match self.sources(dialect).await {
+            Ok(sources) => Some(sources),
+            Err(error @ (ControlError::Server { .. } | ControlError::Denied { .. })) => {
+                if !std::mem::replace(&mut self.may_not_ask, true) {
+                    warn!(
+                        node = &*self.node.name,
+                        %error,
+                        "the monitor's account may not ask for replication: who the manager is goes by the configured role"
+                    );
+                }
+                None
+            }
+            Err(error) => return Err(error),
         };
-        Ok(Observation { read_only, sources })
+        Ok(Observation {
+            read_only,
+            identity: Identity::of(server_id.as_deref(), uuid.as_deref()),
+            sources,
+        })
     }
 
     /// Who is there? Asked once for each connection.
@@ -249,11 +282,13 @@ async fn asked_for_a_check(cluster: &Cluster, id: NodeId) {
     }
 }
 
-/// Whether the node may be written to.
+/// Whether the node may be written to, and who it is.
 fn state_of(dialect: Dialect) -> &'static str {
     match dialect {
-        Dialect::MariaDb => "SELECT @@global.read_only",
-        Dialect::MySql | Dialect::MySqlSlave => "SELECT @@global.read_only OR @@global.super_read_only",
+        Dialect::MariaDb => "SELECT @@global.read_only, @@global.server_id",
+        Dialect::MySql | Dialect::MySqlSlave => {
+            "SELECT @@global.read_only OR @@global.super_read_only, @@global.server_id, @@global.server_uuid"
+        }
     }
 }
 

@@ -42,6 +42,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     let strategy = check.parsed("routing.strategy", &raw.routing.strategy);
     let consistency = check.consistency("routing.consistency", &raw.routing.consistency);
     let consistency_wait = check.wait("routing.consistency-wait-ms", raw.routing.consistency_wait_ms, 1);
+    let manager_wait = check.wait("routing.manager-wait-ms", raw.routing.manager_wait_ms, 0);
     let monitor = check.monitor(&raw.monitor, &raw.routing);
     let pool = check.pool(&raw.pool);
     let limits = check.limits(&raw.limits);
@@ -63,6 +64,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
                 strategy,
                 consistency,
                 consistency_wait,
+                manager_wait,
                 monitor,
                 nodes,
                 accounts: Arc::new(accounts),

@@ -133,6 +133,9 @@ pub struct Routing {
     /// Longest time that a read waits for its worker to catch up; then the manager answers. Shorter than what
     /// people notice, longer than replication needs on an ordinary day.
     pub consistency_wait_ms: u64,
+    /// Longest time that a login, or a statement that was not sent yet, waits while there is no manager; then it gets an
+    /// error. Below the 10 s after which some drivers give a login up without our answer.
+    pub manager_wait_ms: u64,
 }
 
 /// `[monitor]`.
@@ -320,6 +323,7 @@ impl Default for Routing {
             lag_max_ms: 10_000,
             consistency: "session".to_owned(),
             consistency_wait_ms: 200,
+            manager_wait_ms: 8_000,
         }
     }
 }

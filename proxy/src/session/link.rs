@@ -101,6 +101,8 @@ pub(super) struct Login<'a> {
     pub(super) client_way: ClientWay,
     pub(super) timeout: Duration,
     pub(super) counted: GaugeGuard,
+    /// What the node is to the session.
+    pub(super) role: Role,
     /// Where the connection's number is kept for a KILL.
     pub(super) registered: &'a Registered,
     /// Its place in the pool.
@@ -175,7 +177,7 @@ impl Link {
                     statements: SharedStatements::default(),
                 },
             };
-            match node.role {
+            match login.role {
                 Role::Manager => opened.ready = Some(opened.link.set_up_manager().await?),
                 Role::Worker => {
                     if login.resets {

@@ -2,6 +2,7 @@
 //! then the gatekeeper is told OK.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use daemon::listener::{Accepted, AcceptedStream};
 use peer::connect::ConnectError;
@@ -18,11 +19,11 @@ use super::link::{Attributes, Link, Login, Opened};
 use super::prepared::PreparedStatements;
 use super::run::connect_error_kind;
 use super::state::SessionState;
-use super::trackers;
+use super::{fence, trackers};
 use crate::accounts::Account;
-use crate::cluster::{ClientTls, ClientWay, NodeFacts};
+use crate::cluster::{ClientTls, ClientWay, NoManager, NodeFacts, NodeId, Role};
 use crate::host::Host;
-use crate::metrics::AuthFailure;
+use crate::metrics::{AuthFailure, ErrorKind};
 use crate::pool::Key;
 use crate::session_registry::{Client, Registered};
 
@@ -30,6 +31,17 @@ use crate::session_registry::{Client, Registered};
 const OFFERED: Capabilities = Capabilities(
     Capabilities::BOOKKEEPING_FLAGS.0 | Capabilities::ROW_FLAGS.0 | Capabilities::CLIENTS_OWN_FLAGS.0,
 );
+
+/// Between two attempts to reach the manager.
+const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Why a session did not get its connection to the manager.
+enum NotOpened {
+    /// There is none.
+    NoManager(NoManager),
+    /// There is one.
+    Failed(ConnectError),
+}
 
 /// Logs one connection in. Whoever fails has been told why, and is counted.
 pub(super) async fn login(
@@ -109,9 +121,14 @@ async fn open_session(hop: HopAccepted, host: &Arc<Host>) -> Option<Session> {
         .register(identity.connection, Arc::clone(&account), client);
     let opened = match open_manager(host, (&account, &registered), &identity, &attributes).await {
         Ok(opened) => opened,
-        Err(error) => {
+        Err(NotOpened::Failed(error)) => {
             host.metrics.error(connect_error_kind(&error));
             refuse(pending, &for_client(&error, host)).await;
+            return None;
+        }
+        Err(NotOpened::NoManager(reason)) => {
+            host.metrics.error(ErrorKind::NoManager);
+            refuse(pending, &fence::no_manager(reason)).await;
             return None;
         }
     };
@@ -183,13 +200,41 @@ fn client_way(identity: &HopIdentity) -> ClientWay {
     }
 }
 
+/// A connection to the manager, waited for while there is none. Nothing was sent: another attempt is no repetition.
 async fn open_manager(
     host: &Host,
+    whose: (&Account, &Registered),
+    identity: &HopIdentity,
+    attributes: &Attributes,
+) -> Result<Opened, NotOpened> {
+    let begun = Instant::now();
+    let wait = host.config.manager_wait;
+    loop {
+        let manager = match host.cluster.manager(wait.saturating_sub(begun.elapsed())).await {
+            Ok(manager) => manager,
+            // its own word for it is the one that clients know
+            Err(NoManager::ReadOnly) => host.cluster.view().manager(),
+            Err(reason) => return Err(NotOpened::NoManager(reason)),
+        };
+        let error = match open_once(host, manager, whose, identity, attributes).await {
+            Ok(opened) => return Ok(opened),
+            Err(error) => error,
+        };
+        if error.server_error().is_some() || begun.elapsed() >= wait {
+            return Err(NotOpened::Failed(error));
+        }
+        // the monitor has been asked, and may say that there is none
+        tokio::time::sleep(ATTEMPT_PAUSE).await;
+    }
+}
+
+async fn open_once(
+    host: &Host,
+    manager: NodeId,
     (account, registered): (&Account, &Registered),
     identity: &HopIdentity,
     attributes: &Attributes,
 ) -> Result<Opened, ConnectError> {
-    let manager = host.cluster.view().manager();
     let Some(node) = host.config.nodes.get(manager.index()) else {
         return Err(ConnectError::Timeout);
     };
@@ -202,6 +247,7 @@ async fn open_manager(
         client_way: client_way(identity),
         timeout: host.config.limits.connect_timeout,
         counted: host.metrics.server_connection(manager),
+        role: Role::Manager,
         registered,
         place: None,
         resets: false,

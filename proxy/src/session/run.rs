@@ -150,6 +150,12 @@ impl Session {
         shape: Shape,
         facts: Option<&Facts>,
     ) -> OnManager {
+        if let Some(facts) = facts
+            && self.is_fenced(facts)
+            && let Some(flow) = Box::pin(self.behind_the_fence()).await
+        {
+            return OnManager::of(flow);
+        }
         let asked = Asked::of(command.payload());
         let afterwards = match self.arrange(facts).await {
             Ok(afterwards) => afterwards,
@@ -179,6 +185,14 @@ impl Session {
         shape: Shape,
         facts: Option<&Facts>,
     ) -> OnManager {
+        if let Some(facts) = facts
+            && self.is_fenced(facts)
+            && Box::pin(self.behind_the_fence()).await.is_some()
+        {
+            // the rest of it is still coming
+            relay::linger(&mut self.client).await;
+            return OnManager::of(Flow::End);
+        }
         match self.arrange(facts).await {
             Ok(afterwards) => {
                 self.converse(asked, Some(Box::new(rest)), shape, facts, afterwards)

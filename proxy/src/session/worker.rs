@@ -16,7 +16,7 @@ use super::link::{Given, Link, Login, Verdict, encode_init_db, encode_query};
 use super::run::connect_error_kind;
 use super::watch::WorkerWatch;
 use super::{Flow, Session, leavings};
-use crate::cluster::{Cluster, Exclusion, Health, NodeId};
+use crate::cluster::{Cluster, Exclusion, Health, NodeId, Role};
 use crate::metrics::ErrorKind;
 use crate::pool::{Admitted, Place, Seeker};
 use crate::session_registry::Reading;
@@ -241,6 +241,7 @@ impl Session {
             client_way: self.client_way,
             timeout: self.host.config.limits.connect_timeout,
             counted: self.host.metrics.server_connection(node),
+            role: Role::Worker,
             registered: &self.registered,
             place: Some(place),
             resets: self.pool_key.was_reset,

@@ -10,6 +10,7 @@ mod conformance;
 mod consistency;
 mod console;
 mod drivers;
+mod failover;
 mod faults;
 mod health;
 mod hop;

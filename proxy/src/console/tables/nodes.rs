@@ -8,6 +8,7 @@ use crate::host::Host;
 columns! {
     "name" Text,
     "role" Text,
+    "configured_role" Text,
     "address" Text,
     "state" Text,
     "lag_seconds" Real,
@@ -37,12 +38,13 @@ pub(in crate::console) fn rows(host: &Host) -> Vec<Vec<Value>> {
             let latest = positions.latest();
             latest.position.as_ref().map(ToString::to_string)
         });
-        let lag = match node.node.role {
+        let lag = match node.role {
             Role::Manager => None,
             Role::Worker => node.lag,
         };
         vec![
             Value::text(&*node.node.name),
+            Value::text(node.role.as_str()),
             Value::text(node.node.role.as_str()),
             Value::text(address(&node.node.address)),
             Value::text(state),
