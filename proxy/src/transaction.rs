@@ -43,9 +43,10 @@ impl Transaction {
         let was_open = self.open;
         self.open = status.has(StatusFlags::IN_TRANS);
         self.read_only = self.open && status.has(StatusFlags::IN_TRANS_READONLY);
-        self.autocommit = status.has(StatusFlags::AUTOCOMMIT);
+        let was_autocommit = std::mem::replace(&mut self.autocommit, status.has(StatusFlags::AUTOCOMMIT));
         if was_open && !self.open {
-            self.one_shot = false;
+            // a transaction that `SET autocommit = 1` ends leaves what it was, read-only or of its isolation level, to the next one
+            self.one_shot = !was_autocommit && self.autocommit;
         }
     }
 

@@ -160,6 +160,8 @@ pub struct StatementFacts {
     pub creates_temporary_table: bool,
     /// The server commits the open transaction before it.
     pub implicit_commit: bool,
+    /// What it does to FOUND_ROWS().
+    pub found_rows: FoundRows,
     /// Its effect happens on some server versions only (it stands in an executable comment).
     pub conditional: bool,
     /// MariaDB's `SET STATEMENT … FOR`: the variables that have other values while it runs, in lower case. Servers report
@@ -176,6 +178,7 @@ impl StatementFacts {
             tables: Tables::default(),
             creates_temporary_table: false,
             implicit_commit: false,
+            found_rows: FoundRows::Set,
             conditional: false,
             for_statement: Box::default(),
         }
@@ -242,6 +245,21 @@ impl StatementFacts {
         );
         explicit || self.implicit_commit
     }
+}
+
+/// What a statement that ends without an error does to FOUND_ROWS().
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FoundRows {
+    /// It counts its own rows, or may.
+    Set,
+    /// It counts the rows that it sends.
+    Sent,
+    /// MySQL counts its rows, MariaDB does not.
+    SetOnMysql,
+    /// MariaDB counts its rows, MySQL does not.
+    SetOnMariadb,
+    /// What the statement before left stays.
+    Kept,
 }
 
 /// What a statement needs of the node it runs on.

@@ -4,6 +4,7 @@ mod administration;
 mod body;
 mod condition;
 mod definition;
+mod found_rows;
 mod kind;
 mod modify;
 mod named;

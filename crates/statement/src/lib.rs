@@ -57,7 +57,7 @@ pub use self::{
         Administration, Assignment, Cause, Effect, Ending, Isolation, ProxyCommand, SessionChange,
         TransactionScope, TransactionStep, Value, VariableScope,
     },
-    facts::{Facts, ManagerOnly, Needs, ReadScope, StatementFacts},
+    facts::{Facts, FoundRows, ManagerOnly, Needs, ReadScope, StatementFacts},
     fingerprint::{Scan, fingerprint},
     hint::{HINT_BYTES_MAX, Hint, HintWord},
     judge::{READINGS_MARKS_MAX, STATEMENTS_MAX, TOKENS_MAX, facts},

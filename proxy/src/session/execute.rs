@@ -204,7 +204,11 @@ impl Session {
         }
         if route.role == Role::Worker {
             let reading = self.registered.begin_reading(route.target);
-            match Box::pin(self.prepare_on_worker(route.target, id)).await {
+            let bound = self
+                .state
+                .leavings
+                .bind(route.target, facts, self.manager.is_mariadb);
+            match Box::pin(self.prepare_on_worker(route.target, id, bound)).await {
                 Some(worker_id) => {
                     let manager_id = statement_number(&command);
                     set_statement_number(&mut command, worker_id.to_le_bytes());
@@ -324,7 +328,8 @@ impl Session {
         self.on_manager(&mut command, Shape::Verdict, None).await
     }
 
-    async fn prepare_on_worker(&mut self, node: NodeId, id: u32) -> Option<u32> {
+    /// `bound`: to the connection that has what the previous reads have left.
+    async fn prepare_on_worker(&mut self, node: NodeId, id: u32, bound: bool) -> Option<u32> {
         let (_, prepared) = self.prepared.find(id)?;
         // one that stays on the manager needs no connection
         prepared.text.as_ref()?;
@@ -333,12 +338,16 @@ impl Session {
         if means_otherwise && prepared.key.is_none() {
             return None;
         }
-        let mut link = self.worker(node).await?;
+        let mut link = match bound {
+            true => self.own_worker(node)?,
+            false => self.worker(node).await?,
+        };
         if let Some(known) = self.known_there(&mut link, id) {
             self.put_back(link);
             return Some(known);
         }
-        if means_otherwise {
+        // to prepare it would clear warnings, as it has on the manager at its time
+        if means_otherwise || bound {
             self.put_back(link);
             return None;
         }

@@ -8,6 +8,9 @@ use super::link::Link;
 /// Most rows that are found again; a session that had more has 1 behind a question of ours. Each comes over the wire.
 const FOUND_AGAIN_MAX: u64 = 10_000;
 
+/// Up to so many are found without a table: MariaDB keeps the warnings of the statement before then, as a question of ours must.
+const WITHOUT_TABLES_MAX: u64 = 1_000;
+
 /// Asks for it; every question has a limit of its own, because `sql_select_limit` may be 0.
 const FOUND_ROWS: &str = "SELECT FOUND_ROWS() LIMIT 1";
 
@@ -33,9 +36,24 @@ impl Link {
         }
         Ok(())
     }
+
+    /// Finds as many rows as another connection did; false when they are too many.
+    pub(super) async fn find(&mut self, found: FoundRows) -> Result<bool, ConnectError> {
+        if found.0 > FOUND_AGAIN_MAX {
+            return Ok(false);
+        }
+        let sql = found.statement();
+        self.verdict(sql.as_deref().unwrap_or("SELECT 1 LIMIT 1")).await?;
+        Ok(true)
+    }
 }
 
 impl FoundRows {
+    /// That many.
+    pub(super) fn of(rows: u64) -> Self {
+        Self(rows)
+    }
+
     /// A statement that finds as many rows; none where a question of ours has left that already.
     fn statement(self) -> Option<String> {
         const TEN: &str = "(SELECT 1 UNION ALL SELECT 1 UNION ALL SELECT 1 UNION ALL SELECT 1 UNION ALL SELECT 1 UNION ALL SELECT 1 \
@@ -44,6 +62,13 @@ impl FoundRows {
             OF_A_QUESTION => None,
             0 => Some(super::link::NO_ROW.to_owned()),
             count if count > FOUND_AGAIN_MAX => None,
+            count if count <= WITHOUT_TABLES_MAX => {
+                let mut sql = "SELECT 1".to_owned();
+                for _ in 1..count {
+                    sql.push_str(" UNION ALL SELECT 1");
+                }
+                Some(format!("{sql} LIMIT {count}"))
+            }
             count => {
                 let mut tables = format!("{TEN} t0");
                 let mut rows = 10;
@@ -70,8 +95,9 @@ mod tests {
         assert_eq!(text(1), None);
         assert_eq!(text(FOUND_AGAIN_MAX + 1), None);
         assert!(text(0).unwrap().ends_with("WHERE FALSE"));
-        assert!(text(10).unwrap().ends_with(" t0 LIMIT 10"));
-        assert!(text(11).unwrap().ends_with(" t1 LIMIT 11"));
+        assert_eq!(text(2).unwrap(), "SELECT 1 UNION ALL SELECT 1 LIMIT 2");
+        assert!(text(1_000).unwrap().ends_with("SELECT 1 LIMIT 1000"));
+        assert!(text(1_001).unwrap().ends_with(" t3 LIMIT 1001"));
         assert!(text(FOUND_AGAIN_MAX).unwrap().ends_with(" t3 LIMIT 10000"));
     }
 }

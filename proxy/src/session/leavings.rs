@@ -4,7 +4,7 @@
 //! FOUND_ROWS() as it is, MariaDB keeps warnings over statements without tables, COM_PING keeps them on both. So each
 //! has an owner of its own, the node where it was left last.
 
-use statement::{Effect, Facts, SessionChange, StatementFacts};
+use statement::{Effect, Facts, FoundRows, SessionChange, StatementFacts};
 use wire::command::CommandCode;
 
 use crate::cluster::NodeId;
@@ -17,6 +17,8 @@ pub(super) const READ_KEPT_BYTES_MAX: usize = 2048;
 #[derive(Debug, Default)]
 pub(super) struct Leavings {
     found_rows: Option<NodeId>,
+    /// How many, where the reply told.
+    found: Option<u64>,
     row_count: Option<NodeId>,
     diagnostics: Option<NodeId>,
     /// How many warnings there are.
@@ -69,6 +71,23 @@ impl Leavings {
         owners.into_iter().flatten()
     }
 
+    /// Whether a read needs the very connection to this worker that has what earlier reads left: it asks for that, or leaves it
+    /// there for a later statement.
+    pub(super) fn bind(&self, node: NodeId, facts: &Facts, is_mariadb: bool) -> bool {
+        let all = |kept: fn(&StatementFacts, bool) -> bool| {
+            facts
+                .statements()
+                .iter()
+                .all(|statement| kept(statement, is_mariadb))
+        };
+        facts.follows_previous()
+            || self.found_rows == Some(node) && all(|of, is_mariadb| !finds_rows(of, is_mariadb))
+            || self.warnings > 0
+                && self.diagnostics == Some(node)
+                && is_mariadb
+                && all(|of, _| is_without_tables(of))
+    }
+
     /// Whether the node has anything that a later statement could ask for.
     pub(super) fn are_on(&self, node: NodeId) -> bool {
         [self.found_rows, self.row_count, self.diagnostics].contains(&Some(node))
@@ -104,6 +123,32 @@ impl Leavings {
         }
     }
 
+    /// They would find other rows now.
+    fn forget_reads(&mut self) {
+        self.read.clear();
+        self.diagnosed.clear();
+    }
+
+    /// The node that has FOUND_ROWS(), when a statement asks for nothing else and that is not the manager.
+    pub(super) fn found_rows_elsewhere(&self, manager: NodeId, facts: &Facts) -> Option<NodeId> {
+        let asks_for_more = facts
+            .statements()
+            .iter()
+            .any(|statement| statement.needs.follows_row_count || statement.needs.follows_diagnostics);
+        self.found_rows
+            .filter(|owner| *owner != manager && !asks_for_more)
+    }
+
+    /// How many rows were found, if that is known.
+    pub(super) fn found(&self) -> Option<u64> {
+        self.found
+    }
+
+    /// The manager has found as many.
+    pub(super) fn found_on(&mut self, manager: NodeId) {
+        self.found_rows = Some(manager);
+    }
+
     /// A prepared statement is closed: its execution cannot be had again.
     pub(super) fn forget_execution(&mut self) {
         for read in [&mut self.read, &mut self.diagnosed] {
@@ -122,6 +167,20 @@ impl Leavings {
 
     /// A statement ended on a node.
     pub(super) fn left_by(&mut self, node: NodeId, facts: &Facts, ended: Ended, is_mariadb: bool) {
+        // of a batch that failed, what ran before the failure
+        let ran = !ended.failed || facts.statement_count() > 1 && ended.rows > 0;
+        if ran
+            && facts
+                .statements()
+                .iter()
+                .any(|statement| finds_rows(statement, is_mariadb))
+        {
+            self.found_rows = Some(node);
+            self.found = facts
+                .single()
+                .is_some_and(|statement| statement.found_rows == FoundRows::Sent)
+                .then_some(ended.rows);
+        }
         if !ended.failed
             && facts
                 .single()
@@ -130,13 +189,9 @@ impl Leavings {
             return;
         }
         self.row_count = Some(node);
-        if !ended.failed
-            && facts
-                .statements()
-                .iter()
-                .any(|statement| finds_rows(statement, is_mariadb))
-        {
-            self.found_rows = Some(node);
+        let may_write = |of: &StatementFacts| may_write(&of.effect) && !is_without_tables(of);
+        if facts.statements().iter().any(may_write) {
+            self.forget_reads();
         }
         let keeps = is_mariadb
             && !ended.failed
@@ -165,6 +220,7 @@ impl Leavings {
             self.diagnosed_on(node, ended);
         } else if !keeps_leavings(code) {
             self.found_rows = Some(node);
+            self.found = None;
             self.diagnosed_on(node, ended);
         }
     }
@@ -172,6 +228,7 @@ impl Leavings {
     /// All of it is on this node.
     pub(super) fn all_on(&mut self, node: NodeId) {
         self.found_rows = Some(node);
+        self.found = None;
         self.row_count = Some(node);
         self.diagnostics = Some(node);
     }
@@ -195,17 +252,27 @@ pub(super) fn keeps_leavings(code: CommandCode) -> bool {
 }
 
 fn finds_rows(statement: &StatementFacts, is_mariadb: bool) -> bool {
-    match &statement.effect {
-        Effect::Transaction(_) | Effect::Empty | Effect::Proxy(_) => false,
+    match statement.found_rows {
+        FoundRows::Set | FoundRows::Sent => true,
+        FoundRows::SetOnMysql => !is_mariadb,
+        FoundRows::SetOnMariadb => is_mariadb,
+        FoundRows::Kept => false,
+    }
+}
+
+/// Whether it may change rows that were read before.
+fn may_write(effect: &Effect) -> bool {
+    match effect {
+        Effect::Write | Effect::Definition | Effect::Call | Effect::Unknown(_) => true,
         Effect::Session(change) => matches!(
             change,
-            SessionChange::Execute { .. } | SessionChange::ExecuteImmediate | SessionChange::Handler
+            SessionChange::Execute { .. } | SessionChange::ExecuteImmediate
         ),
-        // DO counts as a row on MySQL
-        Effect::Write => !is_mariadb,
-        Effect::Read | Effect::Definition | Effect::Administration(_) | Effect::Call | Effect::Unknown(_) => {
-            true
-        }
+        Effect::Read
+        | Effect::Transaction(_)
+        | Effect::Administration(_)
+        | Effect::Empty
+        | Effect::Proxy(_) => false,
     }
 }
 

@@ -13,6 +13,7 @@ use wire::ServerError;
 use wire::command::{Asked, CommandCode};
 use wire::reply::{PrepareOk, Progress, Shape};
 
+use super::found_rows::FoundRows;
 use super::link::Verdict;
 use super::proxy_statement::LastRoute;
 use super::trackers::{self, Afterwards};
@@ -24,6 +25,9 @@ use crate::digests::{self, Outcome};
 use crate::metrics::ErrorKind;
 use crate::route::{self, Reason, Route, RouteHint, SessionView};
 use crate::session_registry::Holds;
+
+/// MariaDB keeps the warnings of older statements behind a read without a table.
+const FORGET_WARNINGS: &str = "SELECT 1 FROM (SELECT 1) t";
 
 /// What one statement asks of its route besides its text.
 #[derive(Debug, Clone, Copy, Default)]
@@ -97,8 +101,11 @@ impl Session {
         let begun = self.begins(facts, route.target);
         let mut route = route;
         if route.role == Role::Worker {
-            let follows = facts.follows_previous();
-            match self.on_worker(route.target, command, shape, follows).await {
+            let bound = self
+                .state
+                .leavings
+                .bind(route.target, facts, self.manager.is_mariadb);
+            match self.on_worker(route.target, command, shape, bound).await {
                 OnWorker::Answered(ended) => {
                     let is_mariadb = self.manager.is_mariadb;
                     self.state.previous = Some(route.target);
@@ -207,7 +214,10 @@ impl Session {
         let Some(facts) = facts else {
             return Ok(Afterwards::Nothing);
         };
-        if facts.follows_previous() && self.state.leavings.are_missing_on(self.manager.node, facts) {
+        if facts.follows_previous()
+            && self.state.leavings.are_missing_on(self.manager.node, facts)
+            && !Box::pin(self.find_on_manager(facts)).await
+        {
             if self.state.leavings.reads().iter().all(|read| read.is_empty()) {
                 self.host.metrics.error(ErrorKind::LeavingsLost);
                 return Err(OnManager::of(self.refuse(&leavings_lost()).await));
@@ -314,6 +324,34 @@ impl Session {
         }
     }
 
+    /// Makes the manager find as many rows as the worker found, when that is all that the statement asks for, and the reply
+    /// told or the worker's connection still knows.
+    async fn find_on_manager(&mut self, facts: &Facts) -> bool {
+        let manager = self.manager.node;
+        let Some(owner) = self.state.leavings.found_rows_elsewhere(manager, facts) else {
+            return false;
+        };
+        let found = match self.state.leavings.found() {
+            Some(rows) => FoundRows::of(rows),
+            None => {
+                let Some(mut link) = self.own_worker(owner) else {
+                    return false;
+                };
+                // one that does not answer is dropped
+                let Ok(found) = link.found_rows().await else {
+                    return false;
+                };
+                self.put_back(link);
+                found
+            }
+        };
+        let is_found = self.manager.find(found).await.unwrap_or(false);
+        if is_found {
+            self.state.leavings.found_on(manager);
+        }
+        is_found
+    }
+
     /// Runs the previous read again, on the manager, for what it leaves there: the next statement asks for it and cannot
     /// run on the worker that answered. A read may run twice.
     async fn leave_on_manager(&mut self) {
@@ -323,8 +361,12 @@ impl Session {
         }
         let mut verdict = Verdict::new(self.capabilities);
         let link = &mut self.manager;
+        // a connection that breaks here is found broken by the statement itself
+        if diagnosed.is_empty() && link.is_mariadb && link.verdict(FORGET_WARNINGS).await.is_err() {
+            return;
+        }
         for payload in [diagnosed, last] {
-            // a connection that breaks here is found broken by the statement itself
+            // as above
             if !payload.is_empty()
                 && (relay::send_payload(&mut link.stream, payload).await.is_err()
                     || link.drain(Shape::Results, &mut verdict).await.is_err())

@@ -41,17 +41,18 @@ pub(super) enum OnWorker {
 impl Session {
     /// A read on a worker. Its connection is put back only when it is in a known state.
     ///
-    /// `follows`: it asks for what the previous read has left there.
+    /// `bound`: to the connection that has what the previous reads have left, which nothing of ours may disturb
+    /// ([`Leavings::bind`](leavings::Leavings::bind)).
     pub(super) async fn on_worker(
         &mut self,
         node: NodeId,
         command: &Command,
         shape: Shape,
-        follows: bool,
+        bound: bool,
     ) -> OnWorker {
         let reading = self.registered.begin_reading(node);
         self.host.cluster.loads().begin(node);
-        let ended = self.read_from(node, command, (shape, follows), reading).await;
+        let ended = self.read_from(node, command, (shape, bound), reading).await;
         if self.registered.is_killed() || self.registered.is_stopped(reading) {
             // a KILL may be on its way to it: whoever used it next would be hit
             self.give_up(node);
@@ -79,10 +80,14 @@ impl Session {
         &mut self,
         node: NodeId,
         command: &Command,
-        (shape, follows): (Shape, bool),
+        (shape, bound): (Shape, bool),
         reading: Reading,
     ) -> OnWorker {
-        let link = if follows {
+        // the wait is a SELECT, and would leave its own
+        if bound && self.wait_for_worker(node).is_some() {
+            return OnWorker::NothingDelivered;
+        }
+        let link = if bound {
             self.own_worker(node)
         } else {
             self.worker(node).await
@@ -181,7 +186,7 @@ impl Session {
     }
 
     /// The connection to a worker that this session has used last, if nobody else has used it since.
-    fn own_worker(&mut self, node: NodeId) -> Option<Box<Link>> {
+    pub(super) fn own_worker(&mut self, node: NodeId) -> Option<Box<Link>> {
         let at_hand = self.workers.get_mut(node.index()).and_then(Option::take);
         let own = at_hand.or_else(|| self.host.pool.take_own(node, self.owner));
         // only a new connection has no schema

@@ -63,6 +63,20 @@ fn a_set_transaction_waits_for_the_next_transaction() {
 }
 
 #[test]
+fn what_autocommit_ends_leaves_its_kind_to_the_next_transaction() {
+    let inside = StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
+    let ended = [
+        ("SET autocommit = 0", StatusFlags::default()),
+        ("START TRANSACTION READ ONLY", inside),
+        ("SET autocommit = 1", IDLE),
+    ];
+    assert!(after(&ended).one_shot);
+    let [off, begun, on] = ended;
+    assert!(!after(&[off, begun, on, ("SELECT * FROM t", IDLE)]).one_shot);
+    assert!(!after(&[off, begun, ("COMMIT", StatusFlags::default()), on]).one_shot);
+}
+
+#[test]
 fn the_sessions_isolation_level_is_kept() {
     for (text, serializable) in [
         ("SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE", true),

@@ -1,12 +1,12 @@
 //! The kind of a statement, by its first words.
 
 use super::{
-    Judge, administration, definition, modify, named, proxy, query, set, show, split, survey, text,
-    transaction,
+    Judge, administration, definition, found_rows, modify, named, proxy, query, set, show, split, survey,
+    text, transaction,
 };
 use crate::{
     effect::{Administration, Cause, Effect, SessionChange},
-    facts::StatementFacts,
+    facts::{FoundRows, StatementFacts},
     scan::TokenKind,
     tokens::Tokens,
 };
@@ -14,12 +14,16 @@ use crate::{
 /// Facts of one statement.
 pub(super) fn judge(judge: Judge, tokens: Tokens<'_>) -> StatementFacts {
     if tokens.len() == 0 {
-        return StatementFacts::of(Effect::Empty);
+        return StatementFacts {
+            found_rows: FoundRows::Kept,
+            ..StatementFacts::of(Effect::Empty)
+        };
     }
     let mut facts = StatementFacts::of(Effect::Unknown(Cause::Kind));
     facts.needs = survey::needs(tokens);
     facts.tables = named::tables(tokens);
     dispatch(judge, tokens, &mut facts);
+    facts.found_rows = found_rows::of(tokens, &facts);
     facts
 }
 

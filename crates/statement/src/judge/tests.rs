@@ -268,3 +268,34 @@ fn show_of_a_node_schema_stays_on_the_manager() {
         assert!(!of(text).is_surely_read(), "{text}");
     }
 }
+
+#[test]
+fn what_a_statement_does_to_found_rows() {
+    use crate::facts::FoundRows::{Kept, Sent, Set, SetOnMariadb, SetOnMysql};
+    for (sql, expected) in [
+        ("SELECT a FROM t", Sent),
+        ("SELECT a FROM t LIMIT 1", Set),
+        ("SELECT a FROM t UNION SELECT 1", Set),
+        ("SELECT a FROM t INTO @a", Set),
+        ("INSERT INTO t VALUES (1)", Kept),
+        ("INSERT INTO t SELECT 1", Set),
+        ("DELETE FROM t WHERE a = 1", Kept),
+        ("DELETE x FROM t x JOIN t y", Set),
+        ("UPDATE t SET a = 1, b = 2", SetOnMysql),
+        ("UPDATE t x, t y SET x.a = 1", Set),
+        ("DO 1", SetOnMysql),
+        ("SET @a = 1", Kept),
+        ("SET @a = (SELECT 1)", SetOnMariadb),
+        ("CREATE TABLE u AS SELECT 1", SetOnMariadb),
+        ("CREATE VIEW v AS SELECT 1", Kept),
+        ("TRUNCATE TABLE t", Kept),
+        ("SHOW CREATE TABLE t", Kept),
+        ("SHOW TABLES", Set),
+        ("EXPLAIN SELECT 1", Kept),
+        ("DESCRIBE t", Set),
+        ("CALL p()", Set),
+        ("BEGIN", Kept),
+    ] {
+        assert_eq!(of(sql).statements()[0].found_rows, expected, "{sql}");
+    }
+}
