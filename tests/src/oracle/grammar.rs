@@ -281,6 +281,8 @@ impl Writer {
         }
         let text = texts.join("; ");
         self.say(&text);
+        // it may have failed anywhere
+        self.session().found_unsure = true;
     }
 
     fn elsewhere(&mut self) {
@@ -289,10 +291,6 @@ impl Writer {
         if self.dice.percent(50) {
             self.say(&format!("USE {name}"));
         } else {
-            // it counts the warnings of the statement before: docs/compatibility.md, "Open: warnings behind a question of ours"
-            if self.engine == Engine::Mysql {
-                self.say("DO 0");
-            }
             self.ask(Request::InitDb(name.to_owned()));
         }
         self.session().away = !away;

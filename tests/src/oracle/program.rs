@@ -153,13 +153,8 @@ impl Program {
             } else {
                 line.session
             };
-            let mut step = ask(session, request.clone(), line.any_order);
-            // docs/compatibility.md, "SESSION_STATE_CHANGED to clients without DEPRECATE_EOF"
-            if matches!(&request, Request::Query(text) if text.starts_with("EXECUTE") || text.starts_with("CALL"))
-            {
-                step.masks.push(Mask::StateFlag);
-            }
             let asks_route = matches!(request, Request::Query(_) | Request::Execute { .. });
+            let step = ask(session, request, line.any_order);
             steps.push(Step { asks_route, ..step });
             if line.starts_anew() {
                 promise(line.session, &mut steps);

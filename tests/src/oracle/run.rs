@@ -140,7 +140,7 @@ impl<'a> Stand<'a> {
                 );
                 return Ok(Some(Difference { line, what }));
             };
-            if names_statement(one).is_some_and(|code| Some(code) == names_statement(other)) {
+            if names_any(one).is_some_and(|code| Some(code) == names_any(other)) {
                 continue;
             }
             let heard = |reply, record: &'_ Record| Heard {
@@ -172,12 +172,22 @@ fn readable(row: &str) -> String {
         .collect()
 }
 
-/// The code of an error that names a statement's number, which is never the same: 1243 (unknown), 1421 (no cursor).
-fn names_statement(reply: &Reply) -> Option<u16> {
+/// The code of an error that names what is never the same: a statement's number (1243 unknown, 1421 no cursor), or, on MySQL,
+/// any one of several tables that are locked for reading (1099: of those that foreign keys add, in the order of a hash).
+fn names_any(reply: &Reply) -> Option<u16> {
+    const IN_A_WARNING: &[u8] = b"prepared statement handler (";
+    let holds = |payload: &[u8]| {
+        payload
+            .windows(IN_A_WARNING.len())
+            .any(|part| part == IN_A_WARNING)
+    };
+    if reply.packets.iter().any(|packet| holds(&packet.framed.payload)) {
+        return Some(1243);
+    }
     match reply.packets.as_slice() {
         [only] if only.kind == Kind::Err => {
             let code = only.framed.payload.get(1..3)?.try_into().ok()?;
-            Some(u16::from_le_bytes(code)).filter(|code| matches!(code, 1243 | 1421))
+            Some(u16::from_le_bytes(code)).filter(|code| matches!(code, 1099 | 1243 | 1421))
         }
         _ => None,
     }

@@ -66,9 +66,10 @@ fn programs(engine: Engine) -> anyhow::Result<()> {
         campaign.time_max = Duration::from_secs(seconds);
     }
     block_on_at_most(campaign.time_max + BESIDE, async {
+        let (of_single, of_cluster) = behind::settings(engine);
         let (single, cluster) = tokio::try_join!(
-            cluster::own(engine, 0, &[]),
-            cluster::own(engine, 2, &[behind::WAIT_SETTING])
+            cluster::own(engine, 0, of_single),
+            cluster::own(engine, 2, of_cluster)
         )?;
         let (Some(single), Some(cluster)) = (single, cluster) else {
             return Ok(());

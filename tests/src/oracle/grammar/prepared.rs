@@ -161,6 +161,7 @@ impl Writer {
             values: values.join(", "),
         });
         self.executed.insert(number);
+        self.session().found_unsure = true;
         if writes {
             self.session().wrote();
         }
@@ -206,6 +207,7 @@ impl Writer {
             format!(" USING {}", using.join(", "))
         };
         self.say(&format!("EXECUTE p{number}{using}"));
+        self.session().found_unsure = true;
         if writes {
             self.session().wrote();
         }

@@ -20,6 +20,9 @@ pub(super) struct Session {
     pub(super) clock_stands: bool,
     /// `sql_select_limit` is set.
     pub(super) limited: bool,
+    /// What ran last may count the rows it found, or may not: nobody can say whose FOUND_ROWS() is asked for
+    /// (docs/compatibility.md).
+    pub(super) found_unsure: bool,
     /// Temporary tables that were made.
     pub(super) temporary: u64,
     /// Prepared statements: number, and the types of their parameters.
@@ -43,6 +46,7 @@ impl Session {
             away: false,
             clock_stands: false,
             limited: false,
+            found_unsure: false,
             temporary: 0,
             statements: vec![],
             texts: vec![],

@@ -139,11 +139,14 @@ impl Writer {
         let text = match self.dice.below(11) {
             0 | 1 => "SELECT LAST_INSERT_ID()",
             2 | 3 => "SELECT ROW_COUNT()",
-            // right after a read: what is left of it behind questions of the proxy's own was open until lately
             4 | 5 => {
-                let text = self.read();
-                self.say(&text);
-                "SELECT FOUND_ROWS(), LAST_INSERT_ID()"
+                if self.session().found_unsure {
+                    self.say("SELECT 1");
+                    self.session().found_unsure = false;
+                }
+                *self
+                    .dice
+                    .pick(&[&"SELECT FOUND_ROWS()", &"SELECT FOUND_ROWS(), LAST_INSERT_ID()"])
             }
             6 => "SHOW WARNINGS",
             7 => "SHOW ERRORS",

@@ -62,6 +62,7 @@ impl Writer {
     pub(super) fn call(&mut self) {
         let p = self.prefix();
         let (id, may_write) = (self.id(), self.may_write());
+        self.session().found_unsure = true;
         match self.dice.below(7) {
             0..=2 => self.say(&format!("CALL {p}list({id})")),
             3 | 4 if may_write => {
@@ -129,6 +130,7 @@ impl Writer {
             _ => format!("RENAME TABLE {p}made{n} TO {p}made{}", (n + 1) % 3),
         };
         self.say(&text);
+        self.session().found_unsure |= text.contains(" AS SELECT ");
         self.session().ended();
         self.say(&format!("SELECT * FROM {p}made{n} ORDER BY id"));
         if self.dice.percent(50) {
