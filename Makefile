@@ -69,7 +69,7 @@ lint: ## formatting, clippy, dependencies' licences and advisories, documentatio
 	fi
 	RUSTDOCFLAGS="-D warnings" cargo doc $(CARGO_FLAGS) --workspace --no-deps
 
-bench: ## gatekeeper and proxy beside HAProxy and raw relays; BENCH_ARGS as in `infra bench --help`
+bench: ## gatekeeper and proxy beside HAProxy and raw relays, strategies beside one another; BENCH_ARGS as in `infra bench --help`
 	@scripts/setup bench
 	cargo build --locked --profile bench-lto $(SERVICES) --bins
 	@target/bench-lto/infra bench --own-cluster $(BENCH_ARGS)

@@ -7,13 +7,17 @@
 //!
 //! The figure that counts is CPU time per query of the hops' processes, and its ratio to other paths within one
 //! round: queries per second swing by a third on a shared machine, CPU per query hardly does.
+//!
+//! A second scenario shows what each strategy does about a worker that answers late ([`delayed_worker`]).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+mod ask;
 mod binaries;
 mod cluster;
 mod course;
 mod cpu;
+mod delayed_worker;
 mod haproxy;
 mod hop;
 mod interrupt;
@@ -51,10 +55,25 @@ const EXAMPLES: &str = "Examples:
       what would be run, and how long that takes
   infra bench --own-cluster --profile point-select --require pair/haproxy2=1.2
       end with an error when the pair costs more than 1.2 times two HAProxy
+  infra bench --own-cluster --scenario delayed-worker
+      one worker's replies come 20 ms late, its pings do not: what each strategy does about it (a minute and a half);
+      ends with an error when `adaptive` sends it 15 % of the reads or more, or lets the delay be seen in its p95
 
 How to read the table: sysbench/README.md and docs/benchmarks.md.";
 
-/// Compare gatekeeper and proxy with HAProxy and with raw relays, by sysbench.
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Scenario {
+    /// What the hops cost, beside HAProxy and raw relays.
+    Cost,
+    /// Where reads go, and how long they take, when one worker answers late; on a cluster of its own.
+    DelayedWorker,
+}
+
+/// Profiles of the scenario `cost`, where none is named.
+const PROFILES: [&str; 3] = ["point-select", "read-only", "read-write"];
+
+/// Compare gatekeeper and proxy with HAProxy and with raw relays, and the strategies with one another, by sysbench.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct BenchArgs {
@@ -78,12 +97,12 @@ pub struct BenchArgs {
     #[arg(long, default_value_t = 0, conflicts_with = "dir")]
     pub port_base: u16,
 
-    /// What sysbench does: point-select, read-only, read-write, or a path to a .toml file.
-    #[arg(
-        long,
-        value_delimiter = ',',
-        default_value = "point-select,read-only,read-write"
-    )]
+    /// What is measured [default: both with --own-cluster; cost alone where --profile chooses a part of it, and with --dir].
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub scenario: Vec<Scenario>,
+
+    /// What sysbench does: point-select, read-only, read-write, or a path to a .toml file [default: these three].
+    #[arg(long, value_delimiter = ',')]
     pub profile: Vec<String>,
 
     /// Connections of sysbench, each number a series of its own.
@@ -142,13 +161,48 @@ pub struct BenchArgs {
 
 /// Runs the benchmark that was asked for.
 pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
+    let scenarios = scenarios_of(&args)?;
     let plan = plan_of(&args)?;
+    let listing: String = scenarios
+        .iter()
+        .map(|scenario| match scenario {
+            Scenario::Cost => plan.listing(),
+            Scenario::DelayedWorker => delayed_worker::listing(&args),
+        })
+        .collect();
     if args.list {
-        return course::say(&plan.listing());
+        return course::say(&listing);
     }
     let binaries = binaries::folder(args.binaries.as_deref())?;
     let mut interrupt = Interrupt::watch()?;
-    eprint!("{}", plan.listing());
+    eprint!("{listing}");
+    let mut outcome = Ok(());
+    for scenario in scenarios {
+        // one that found something does not keep the other from being measured
+        let ended = match scenario {
+            Scenario::Cost => cost(&args, &plan, &binaries, &mut interrupt).await,
+            Scenario::DelayedWorker => delayed_worker::run(&args, &binaries, &mut interrupt).await,
+        };
+        if let Err(error) = ended {
+            if interrupt.was_seen() {
+                return Err(error);
+            }
+            if outcome.is_err() {
+                eprintln!("infra: {error:#}");
+            } else {
+                outcome = Err(error);
+            }
+        }
+    }
+    outcome
+}
+
+async fn cost(
+    args: &BenchArgs,
+    plan: &Plan,
+    binaries: &Path,
+    interrupt: &mut Interrupt,
+) -> anyhow::Result<()> {
     let Some(dir) = &args.dir else {
         let wanted = Wanted {
             engine: args.engine.clone(),
@@ -156,19 +210,34 @@ pub async fn run(args: BenchArgs) -> anyhow::Result<()> {
             port_base: args.port_base,
             shards: args.hop_threads,
         };
-        let own = OwnCluster::up(&binaries.join("infra"), &wanted, &mut interrupt).await?;
-        let measured = Box::pin(Course::new(&args, &plan, &binaries).run(own.dir(), &mut interrupt)).await;
+        let own = OwnCluster::up(&binaries.join("infra"), &wanted, interrupt).await?;
+        let measured = Box::pin(Course::new(args, plan, binaries).run(own.dir(), interrupt)).await;
         let stopped = own.down().await;
         return measured.and(stopped);
     };
-    Box::pin(Course::new(&args, &plan, &binaries).run(dir, &mut interrupt)).await
+    Box::pin(Course::new(args, plan, binaries).run(dir, interrupt)).await
+}
+
+fn scenarios_of(args: &BenchArgs) -> anyhow::Result<Vec<Scenario>> {
+    let delayed = args.scenario.contains(&Scenario::DelayedWorker);
+    if delayed && args.dir.is_some() {
+        anyhow::bail!(
+            "the scenario delayed-worker puts relays in front of its workers: it needs --own-cluster"
+        );
+    }
+    Ok(match args.scenario.as_slice() {
+        [] if args.dir.is_some() || !args.profile.is_empty() => vec![Scenario::Cost],
+        [] => vec![Scenario::Cost, Scenario::DelayedWorker],
+        some => some.to_vec(),
+    })
 }
 
 fn plan_of(args: &BenchArgs) -> anyhow::Result<Plan> {
-    let mut profiles = args
-        .profile
-        .iter()
-        .map(|name| profile::load(name))
+    let named = args.profile.iter().map(String::as_str);
+    let all = PROFILES.into_iter().filter(|_| args.profile.is_empty());
+    let mut profiles = named
+        .chain(all)
+        .map(profile::load)
         .collect::<anyhow::Result<Vec<_>>>()?;
     for profile in &mut profiles {
         profile.settings.seconds = args.seconds.unwrap_or(profile.settings.seconds);
@@ -220,6 +289,23 @@ mod tests {
         assert!(parse("bench --dir x --own-cluster").is_err());
         assert!(parse("bench --dir x --workers 2").is_err());
         assert!(parse("bench --list").is_ok());
+    }
+
+    #[test]
+    fn the_delayed_worker_is_part_of_everything_and_of_no_part_of_the_cost() {
+        let scenarios = |line: &str| scenarios_of(&parse(line).unwrap());
+        let both = [Scenario::Cost, Scenario::DelayedWorker];
+        assert_eq!(scenarios("bench --own-cluster").unwrap(), both);
+        assert_eq!(
+            scenarios("bench --own-cluster --profile point-select").unwrap(),
+            [Scenario::Cost]
+        );
+        assert_eq!(scenarios("bench --dir x").unwrap(), [Scenario::Cost]);
+        assert_eq!(
+            scenarios("bench --own-cluster --scenario delayed-worker").unwrap(),
+            [Scenario::DelayedWorker]
+        );
+        assert!(scenarios("bench --dir x --scenario delayed-worker").is_err());
     }
 
     #[test]

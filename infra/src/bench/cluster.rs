@@ -23,18 +23,24 @@ pub(super) struct Cluster {
     nodes: Vec<Node>,
     #[serde(default)]
     users: Vec<User>,
+    admin: Option<User>,
 }
 
 #[derive(Clone, Deserialize)]
 struct Service {
     host: String,
     port: u16,
+    #[serde(default)]
+    http: String,
+    #[serde(default)]
+    admin_port: u16,
     pid: u32,
     config: PathBuf,
 }
 
 #[derive(Clone, Deserialize)]
 struct Node {
+    name: String,
     role: String,
     host: String,
     port: u16,
@@ -67,12 +73,33 @@ impl Cluster {
 
     /// Root on the manager.
     pub(super) fn manager(&self) -> anyhow::Result<Target> {
-        let manager = self.manager_node()?;
+        Ok(self.manager_node()?.root())
+    }
+
+    /// The workers: each one's place in the proxy's list of nodes, name, and root on it.
+    pub(super) fn worker_nodes(&self) -> Vec<(usize, String, Target)> {
+        let nodes = self.nodes.iter().enumerate();
+        nodes
+            .filter(|(_, node)| node.role == "worker")
+            .map(|(place, node)| (place, node.name.clone(), node.root()))
+            .collect()
+    }
+
+    /// Where the proxy's pages are.
+    pub(super) fn proxy_http(&self) -> anyhow::Result<&str> {
+        Ok(&self.proxy.as_ref().context("the cluster has no proxy")?.http)
+    }
+
+    /// The proxy's admin console.
+    pub(super) fn console(&self) -> anyhow::Result<Target> {
+        let (Some(proxy), Some(admin)) = (&self.proxy, &self.admin) else {
+            bail!("the cluster has no admin console");
+        };
         Ok(Target {
-            host: manager.host.clone(),
-            port: manager.port,
-            user: manager.root_user.clone(),
-            password: manager.root_password.clone(),
+            host: proxy.host.clone(),
+            port: proxy.admin_port,
+            user: admin.name.clone(),
+            password: admin.password.clone(),
         })
     }
 
@@ -132,6 +159,17 @@ impl Cluster {
     }
 }
 
+impl Node {
+    fn root(&self) -> Target {
+        Target {
+            host: self.host.clone(),
+            port: self.port,
+            user: self.root_user.clone(),
+            password: self.root_password.clone(),
+        }
+    }
+}
+
 fn toml_of(path: &Path) -> Option<toml::Table> {
     std::fs::read_to_string(path).ok()?.parse().ok()
 }
@@ -164,16 +202,16 @@ impl OwnCluster {
             infra: infra.to_owned(),
             dir,
         };
+        let mut settings = vec!["proxy.routing.strategy=direct".to_owned()];
+        if let Some(shards) = wanted.shards {
+            settings.extend(["gatekeeper", "proxy"].map(|service| format!("{service}.shards={shards}")));
+        }
         let mut command = own.local("up");
         command
             .args(["--port-base", &wanted.port_base.to_string()])
             .args(["--engine", &wanted.engine])
             .args(["--workers", &wanted.workers.to_string()])
-            .args(["--set", "proxy.routing.strategy=direct"]);
-        if let Some(shards) = wanted.shards {
-            command.args(["--set", &format!("gatekeeper.shards={shards}")]);
-            command.args(["--set", &format!("proxy.shards={shards}")]);
-        }
+            .args(settings.iter().flat_map(|setting| ["--set", setting]));
         let started = tokio::select! {
             started = call(command, limits::CLUSTER_UP_TIMEOUT) => started,
             () = interrupt.seen() => Err(anyhow::anyhow!("interrupted")),
@@ -184,6 +222,15 @@ impl OwnCluster {
             return Err(error);
         }
         Ok(own)
+    }
+
+    /// Brings it up to date with more `--set`; services whose files change start anew.
+    pub(super) async fn set(&self, settings: &[String]) -> anyhow::Result<()> {
+        let mut command = self.local("up");
+        command.args(settings.iter().flat_map(|setting| ["--set", setting]));
+        call(command, limits::CLUSTER_UP_TIMEOUT)
+            .await
+            .context("`infra local up` with other settings failed")
     }
 
     /// Where it lives.
@@ -242,7 +289,7 @@ mod tests {
     /// The contract's example, with a few values filled in.
     const CLUSTER: &str = r#"{"engine": "mariadb", "version": "10.11.19",
         "gatekeeper": {"host": "127.0.0.1", "port": 24300, "socket": null, "http": "http://127.0.0.1:0", "pid": 11, "config": "DIR/gatekeeper.toml"},
-        "proxy":      {"host": "127.0.0.1", "port": 0, "socket": "s", "http": "http://127.0.0.1:0", "admin_port": 0, "pid": 12, "config": "DIR/proxy.toml"},
+        "proxy":      {"host": "127.0.0.1", "port": 0, "socket": "s", "http": "http://127.0.0.1:0", "admin_port": 24305, "pid": 12, "config": "DIR/proxy.toml"},
         "nodes": [{"name": "manager", "role": "manager", "host": "127.0.0.1", "port": 24310, "pid": 13, "root_user": "root", "root_password": "r"},
                   {"name": "worker1", "role": "worker", "host": "127.0.0.1", "port": 24311, "pid": 14, "root_user": "root", "root_password": "r"}],
         "users": [{"name": "app", "password": "a", "policy": "strict"}],
@@ -262,6 +309,13 @@ mod tests {
         let cluster = Cluster::read(dir.path()).unwrap();
         assert_eq!(cluster.manager().unwrap().port, 24310);
         assert_eq!((cluster.manager_pid().unwrap(), cluster.workers()), (13, 1));
+        let [(place, name, root)] = &cluster.worker_nodes()[..] else {
+            panic!("one worker")
+        };
+        assert_eq!((*place, name.as_str(), root.port), (1, "worker1", 24311));
+        assert_eq!(cluster.proxy_http().unwrap(), "http://127.0.0.1:0");
+        let console = cluster.console().unwrap();
+        assert_eq!((console.user.as_str(), console.port), ("admin", 24305));
         let pair = cluster.pair("app").unwrap();
         assert_eq!(
             (pair.entrance.port, pair.gatekeeper_pid, pair.proxy_pid),

@@ -189,7 +189,7 @@ impl<'a> Course<'a> {
             .clone()
             .unwrap_or_else(|| self.args.results.join(file_name(&facts.started)));
         let svg = json.with_extension("svg");
-        results::write(&json, facts, self.plan, &rows, &self.runs)?;
+        results::write(&json, &results::of(facts, self.plan, &rows, &self.runs))?;
         results::replace(&svg, &picture::draw(&rows, &subtitle(facts, self.plan))?)?;
         text.push_str(&format!("kept: {}\npicture: {}\n", json.display(), svg.display()));
         let noisy = rows.iter().filter_map(|row| row.others_share).fold(0.0, f64::max);
@@ -256,7 +256,7 @@ fn progress(step: &Step<'_>, run: &Run, rounds: u32) -> String {
 }
 
 /// `2026-01-31T12:00:05Z` as a file name that every system takes.
-fn file_name(started: &str) -> PathBuf {
+pub(super) fn file_name(started: &str) -> PathBuf {
     PathBuf::from(started.replace(':', "") + ".json")
 }
 

@@ -7,6 +7,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 pub(super) struct Interrupt {
     ctrl_c: Signal,
     terminate: Signal,
+    seen: bool,
 }
 
 impl Interrupt {
@@ -15,6 +16,7 @@ impl Interrupt {
         Ok(Self {
             ctrl_c: watch(SignalKind::interrupt())?,
             terminate: watch(SignalKind::terminate())?,
+            seen: false,
         })
     }
 
@@ -24,5 +26,11 @@ impl Interrupt {
             _ = self.ctrl_c.recv() => {}
             _ = self.terminate.recv() => {}
         }
+        self.seen = true;
+    }
+
+    /// Whether there was one.
+    pub(super) fn was_seen(&self) -> bool {
+        self.seen
     }
 }

@@ -32,3 +32,11 @@ pub(super) const CLUSTER_DOWN_TIMEOUT: Duration = Duration::from_secs(120);
 pub(super) const ERROR_BYTES_MAX: usize = 600;
 /// What starting sysbench, connecting and reading the counters adds to one run, for the estimate.
 pub(super) const RUN_OVERHEAD: Duration = Duration::from_millis(400);
+/// One look at the proxy's metrics.
+pub(super) const PAGE_TIMEOUT: Duration = Duration::from_secs(5);
+/// The page of metrics is some 100 KiB.
+pub(super) const PAGE_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// The monitor's first checks of nodes that it does not know yet.
+pub(super) const NODES_UP_TIMEOUT: Duration = Duration::from_secs(30);
+/// The tables on their way to the workers.
+pub(super) const REPLICATION_TIMEOUT: Duration = Duration::from_secs(60);

@@ -30,7 +30,14 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(0xd5, 0x5e, 0x00),
 ];
 
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+pub(super) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// Bars that stand together; what has no value has no bar.
+pub(super) struct Group {
+    pub(super) label: String,
+    /// Each with its place in the legend.
+    pub(super) bars: Vec<(usize, f64)>,
+}
 
 /// Draws all rows; `subtitle` says on what and when they were measured.
 pub(super) fn draw(rows: &[Row], subtitle: &str) -> anyhow::Result<String> {
@@ -55,7 +62,7 @@ pub(super) fn draw(rows: &[Row], subtitle: &str) -> anyhow::Result<String> {
     Ok(svg)
 }
 
-type Drawn = Result<(), Box<dyn std::error::Error>>;
+pub(super) type Drawn = Result<(), Box<dyn std::error::Error>>;
 
 fn compose(root: &Area<'_>, rows: &[Row], names: &[&str], profiles: &[&str], subtitle: &str) -> Drawn {
     root.fill(&WHITE)?;
@@ -65,29 +72,20 @@ fn compose(root: &Area<'_>, rows: &[Row], names: &[&str], profiles: &[&str], sub
         (20, 8),
         ("sans-serif", 14).into_font(),
     ))?;
-    for (index, name) in names.iter().enumerate() {
-        let x = 20 + 140 * i32::try_from(index)?;
-        head.draw(&Rectangle::new([(x, 34), (x + 12, 46)], colour(index).filled()))?;
-        head.draw(&Text::new(
-            (*name).to_owned(),
-            (x + 18, 33),
-            ("sans-serif", 13).into_font(),
-        ))?;
-    }
+    legend(&head, names)?;
     for (area, profile) in body.split_evenly((profiles.len().max(1), 1)).iter().zip(profiles) {
         let of_profile: Vec<&Row> = rows.iter().filter(|row| row.profile == *profile).collect();
         let (left, right) = area.split_horizontally(WIDTH / 2);
         bars(
             &left,
             &format!("{profile}: queries per second"),
-            &of_profile,
-            names,
-            |row| row.qps,
+            &groups(&of_profile, names, |row| row.qps),
         )?;
         let title = format!("{profile}: CPU µs per query of the hops");
-        bars(&right, &title, &of_profile, names, |row| {
+        let costs = groups(&of_profile, names, |row| {
             row.cpu_us_per_query.filter(|us| *us > 0.0)
-        })?;
+        });
+        bars(&right, &title, &costs)?;
     }
     root.present()?;
     Ok(())
@@ -97,45 +95,62 @@ fn colour(index: usize) -> &'static RGBColor {
     COLOURS.get(index % COLOURS.len()).unwrap_or(&BLACK)
 }
 
-/// Groups of bars, one group per number of threads; what has no value has no bar.
-fn bars(
-    area: &Area<'_>,
-    title: &str,
-    rows: &[&Row],
-    names: &[&str],
-    value: impl Fn(&Row) -> Option<f64>,
-) -> Drawn {
+/// One group for each number of threads.
+fn groups(rows: &[&Row], names: &[&str], value: impl Fn(&Row) -> Option<f64>) -> Vec<Group> {
     let mut threads: Vec<u32> = rows.iter().map(|row| row.threads).collect();
     threads.dedup();
-    let most = rows
+    let of = |threads: u32| {
+        let bars = names.iter().enumerate().filter_map(|(index, name)| {
+            let row = rows
+                .iter()
+                .find(|row| row.threads == threads && row.name == *name)?;
+            Some((index, value(row)?))
+        });
+        let plural = if threads == 1 { "" } else { "s" };
+        Group {
+            label: format!("{threads} thread{plural}"),
+            bars: bars.collect(),
+        }
+    };
+    threads.into_iter().map(of).collect()
+}
+
+/// What the colours mean.
+pub(super) fn legend(head: &Area<'_>, names: &[&str]) -> Drawn {
+    for (index, name) in names.iter().enumerate() {
+        let x = 20 + 140 * i32::try_from(index)?;
+        head.draw(&Rectangle::new([(x, 34), (x + 12, 46)], colour(index).filled()))?;
+        head.draw(&Text::new(
+            (*name).to_owned(),
+            (x + 18, 33),
+            ("sans-serif", 13).into_font(),
+        ))?;
+    }
+    Ok(())
+}
+
+/// Groups side by side, on a scale that begins at zero.
+pub(super) fn bars(area: &Area<'_>, title: &str, groups: &[Group]) -> Drawn {
+    let most = groups
         .iter()
-        .filter_map(|row| value(row))
+        .flat_map(|group| &group.bars)
+        .map(|(_, value)| *value)
         .fold(0.0, f64::max)
         .max(1.0);
     let (width, height) = area.dim_in_pixel();
     let (width, height) = (f64::from(width), f64::from(height));
     let (left, top, bottom) = (20.0, 44.0, height - 40.0);
-    let group = (width - 2.0 * left) / threads.len().max(1) as f64;
+    let room = (width - 2.0 * left) / groups.len().max(1) as f64;
     area.draw(&Text::new(
         title.to_owned(),
         (20, 8),
         ("sans-serif", 16).into_font(),
     ))?;
     let middle = Pos::new(HPos::Center, VPos::Bottom);
-    for (at, threads) in threads.iter().enumerate() {
-        let of_group: Vec<(usize, f64)> = names
-            .iter()
-            .enumerate()
-            .filter_map(|(index, name)| {
-                let row = rows
-                    .iter()
-                    .find(|row| row.threads == *threads && row.name == *name)?;
-                Some((index, value(row)?))
-            })
-            .collect();
-        let start = left + group * at as f64;
-        let bar = (group * 0.9 / of_group.len().max(1) as f64).min(70.0);
-        for (place, (index, value)) in of_group.iter().enumerate() {
+    for (at, group) in groups.iter().enumerate() {
+        let start = left + room * at as f64;
+        let bar = (room * 0.9 / group.bars.len().max(1) as f64).min(70.0);
+        for (place, (index, value)) in group.bars.iter().enumerate() {
             let x = start + bar * place as f64;
             let y = bottom - (bottom - top) * value / most;
             let corners = [(pixel(x), pixel(y)), (pixel(x + bar - 2.0), pixel(bottom))];
@@ -149,10 +164,8 @@ fn bars(
             let above = (pixel(x + bar / 2.0), pixel(y) - 2);
             area.draw(&(EmptyElement::at(above) + Text::new(label, (0, 0), style)))?;
         }
-        let plural = if *threads == 1 { "" } else { "s" };
-        let label = format!("{threads} thread{plural}");
         area.draw(&Text::new(
-            label,
+            group.label.clone(),
             (pixel(start), pixel(bottom) + 8),
             ("sans-serif", 13).into_font(),
         ))?;

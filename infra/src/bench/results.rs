@@ -9,8 +9,8 @@ use super::{
     machine::Machine, measure::Run, plan::Plan, profile::Profile, summary::Row, sysbench::PreparedStatements,
 };
 
-/// The file's layout; a reader that knows another one must not guess.
-const FORMAT: u32 = 1;
+/// The files' layout; a reader that knows another one must not guess.
+pub(super) const FORMAT: u32 = 1;
 
 /// Everything that the figures depend on.
 #[derive(Clone, Debug, Serialize)]
@@ -35,8 +35,9 @@ pub(super) struct Facts {
     pub(super) prepared_statements: PreparedStatements,
 }
 
+/// All of a benchmark, as it is kept.
 #[derive(Serialize)]
-struct File<'a> {
+pub(super) struct File<'a> {
     format: u32,
     #[serde(flatten)]
     facts: &'a Facts,
@@ -46,23 +47,21 @@ struct File<'a> {
     runs: &'a [Run],
 }
 
-/// Writes the results, replacing an older file in one step.
-pub(super) fn write(
-    path: &Path,
-    facts: &Facts,
-    plan: &Plan,
-    rows: &[Row],
-    runs: &[Run],
-) -> anyhow::Result<()> {
-    let file = File {
+/// All of a benchmark together.
+pub(super) fn of<'a>(facts: &'a Facts, plan: &'a Plan, rows: &'a [Row], runs: &'a [Run]) -> File<'a> {
+    File {
         format: FORMAT,
         facts,
         profiles: &plan.profiles,
         rounds: plan.rounds,
         summary: rows,
         runs,
-    };
-    let mut text = serde_json::to_string_pretty(&file).context("failed to write the results")?;
+    }
+}
+
+/// Writes results, replacing an older file in one step.
+pub(super) fn write(path: &Path, file: &impl Serialize) -> anyhow::Result<()> {
+    let mut text = serde_json::to_string_pretty(file).context("failed to write the results")?;
     text.push('\n');
     replace(path, &text)
 }
@@ -111,7 +110,7 @@ mod tests {
             paths: vec![HopPath::Direct],
         };
         let runs = [1, 2].map(|round| summary::tests::run(HopPath::Direct, round, 100.0, &[]));
-        write(&path, &facts, &plan, &summary::rows(&runs), &runs).unwrap();
+        write(&path, &of(&facts, &plan, &summary::rows(&runs), &runs)).unwrap();
         let value: serde_json::Value =
             serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
         assert_eq!(value["format"], 1);

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::Context;
-use mysql_async::{Conn, OptsBuilder, prelude::Queryable};
+use anyhow::{Context, bail};
+use mysql_async::{Conn, prelude::Queryable};
 
 use super::{
+    ask::{bounded, bye, connect, run},
     limits,
+    profile::Settings,
     sysbench::{Bench, Target},
 };
 
@@ -37,9 +39,24 @@ pub(super) async fn ensure(bench: Bench<'_>, manager: &Target) -> anyhow::Result
         }
         bench.prepare(manager).await?;
     }
-    // the session is of no more use; that it says goodbye badly is of no interest
-    let _ = tokio::time::timeout(Duration::from_secs(1), connection.disconnect()).await;
+    bye(connection).await;
     Ok(Prepared { version, made: !fit })
+}
+
+/// Waits until a worker has the profile's tables with all their rows.
+pub(super) async fn arrived(settings: &Settings, worker: &Target) -> anyhow::Result<()> {
+    let mut connection = bounded(connect(worker)).await?;
+    let deadline = tokio::time::Instant::now() + limits::REPLICATION_TIMEOUT;
+    for table in 1..=settings.tables {
+        while bounded(rows(&mut connection, table)).await? != Some(u64::from(settings.rows)) {
+            if tokio::time::Instant::now() > deadline {
+                bail!("a worker has not got the tables in time");
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+    bye(connection).await;
+    Ok(())
 }
 
 /// What `ensure` found and did.
@@ -50,29 +67,9 @@ pub(super) struct Prepared {
     pub(super) made: bool,
 }
 
-async fn connect(manager: &Target) -> anyhow::Result<Conn> {
-    let options = OptsBuilder::default()
-        .ip_or_hostname(manager.host.clone())
-        .tcp_port(manager.port)
-        .user(Some(manager.user.clone()))
-        .pass(Some(manager.password.clone()))
-        // the account answers over loopback TCP; a socket that the server offers may be out of our reach
-        .prefer_socket(false);
-    Conn::new(options)
-        .await
-        .context("failed to connect to the manager as root")
-}
-
 async fn version(connection: &mut Conn) -> anyhow::Result<String> {
     let version: Option<String> = connection.query_first("SELECT VERSION()").await?;
     version.context("the manager has no version")
-}
-
-async fn run(connection: &mut Conn, statement: String) -> anyhow::Result<()> {
-    connection
-        .query_drop(&statement)
-        .await
-        .with_context(|| format!("failed to run {statement}"))
 }
 
 /// How many rows a table has, when there is one.
@@ -89,15 +86,4 @@ async fn rows(connection: &mut Conn, table: u32) -> anyhow::Result<Option<u64>> 
     Ok(connection
         .query_first(format!("SELECT COUNT(*) FROM {SCHEMA}.sbtest{table}"))
         .await?)
-}
-
-async fn bounded<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::time::timeout(limits::STATEMENT_TIMEOUT, work)
-        .await
-        .with_context(|| {
-            format!(
-                "the manager did not answer within {} s",
-                limits::STATEMENT_TIMEOUT.as_secs()
-            )
-        })?
 }

@@ -218,6 +218,7 @@ pub(super) mod tests {
             queries: 1000,
             qps,
             transactions: 1000,
+            p50_ms: None,
             p95_ms: 0.5,
             average_ms: 0.3,
             max_ms: 9.0,

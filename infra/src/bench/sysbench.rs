@@ -43,6 +43,8 @@ pub(super) struct Report {
     pub(super) queries: u64,
     pub(super) qps: f64,
     pub(super) transactions: u64,
+    /// Out of its histogram, whose steps are 2 % wide.
+    pub(super) p50_ms: Option<f64>,
     pub(super) p95_ms: f64,
     pub(super) average_ms: f64,
     pub(super) max_ms: f64,
@@ -77,6 +79,7 @@ impl Bench<'_> {
             format!("--time={seconds}"),
             "--events=0".to_owned(),
             "--percentile=95".to_owned(),
+            "--histogram=on".to_owned(),
         ];
         let bound = Duration::from_secs(u64::from(seconds)) + limits::RUN_GRACE;
         let output = self.call(target, &arguments, "run", bound).await?;
@@ -214,12 +217,33 @@ fn parse(output: &str) -> anyhow::Result<Report> {
         queries,
         qps,
         transactions: count_and_rate("transactions:")?.0,
+        p50_ms: median(output),
         p95_ms: number("95th percentile:")?,
         average_ms: number("avg:")?,
         max_ms: number("max:")?,
         seconds: number("total time:")?,
         ignored_errors: count_and_rate("ignored errors:")?.0,
         reconnects: count_and_rate("reconnects:")?.0,
+    })
+}
+
+/// The value that half of the events did not pass, when there is a histogram: `0.144 |**    17` and so on, rising.
+fn median(output: &str) -> Option<f64> {
+    let steps: Vec<(f64, u64)> = output
+        .lines()
+        .filter_map(|line| {
+            let (value, rest) = line.split_once('|')?;
+            Some((
+                value.trim().parse().ok()?,
+                rest.split_whitespace().last()?.parse().ok()?,
+            ))
+        })
+        .collect();
+    let all: u64 = steps.iter().map(|(_, count)| count).sum();
+    let mut passed = 0;
+    steps.into_iter().find_map(|(value, count)| {
+        passed += count;
+        (2 * passed >= all).then_some(value)
     })
 }
 
@@ -274,6 +298,7 @@ Threads fairness:
                 queries: 41080,
                 qps: 20360.39,
                 transactions: 2054,
+                p50_ms: None,
                 p95_ms: 13.95,
                 average_ms: 7.82,
                 max_ms: 20.79,
@@ -282,6 +307,23 @@ Threads fairness:
                 reconnects: 0,
             }
         );
+    }
+
+    #[test]
+    fn the_median_is_read_from_the_histogram() {
+        let histogram = "Latency histogram (values are in milliseconds)
+       value  ------------- distribution ------------- count
+       0.144 |                                         1
+       0.149 |*                                        3
+       0.152 |****************************************  40
+      21.108 |***                                      6
+";
+        assert_eq!(median(histogram), Some(0.152));
+        assert_eq!(
+            parse(&format!("{histogram}\n{OUTPUT}")).unwrap().p50_ms,
+            Some(0.152)
+        );
+        assert_eq!(median(&histogram.replace(" 6\n", " 600\n")), Some(21.108));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! What each node does for our sessions at this moment: reads in flight, how long answers take, failures in a row.
 //! Written by every session, read by the strategies; atomics, of which each is right by itself.
 //!
-//! The response time is a peak-sensitive moving average: a slower answer counts at once and in full, faster ones pull it
-//! down with time. So one stall is noticed by the next read, and a node that has recovered is tried again when its
-//! past has faded ([peak EWMA, as in Finagle](https://twitter.github.io/finagle/guide/ApertureLoadBalancers.html)).
+//! The response time is a peak-sensitive moving average: a slower answer counts at once and in full, and is forgotten with
+//! time, and with each faster answer. So a stall is noticed by the next read, one stall of a node that is well is outweighed by the
+//! reads behind it within milliseconds, and a node that has recovered is tried again when its past has faded ([peak EWMA, as in Finagle](https://twitter.github.io/finagle/guide/ApertureLoadBalancers.html)).
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +12,10 @@ use super::node::NodeId;
 
 /// How fast the past fades: after this time a third of it is left.
 const FADES_IN: Duration = Duration::from_secs(5);
+
+/// How much of the past is left by one faster answer, at most. With time alone, one stall of the scheduler's would
+/// make a node that answers thousands of reads a second look slow for seconds, and one that is slow always look level.
+const LEFT_BY_AN_ANSWER_MAX: f64 = 7.0 / 8.0;
 
 /// A worker that returns gets its full share only after this time: its caches are cold.
 const SLOW_START: Duration = Duration::from_secs(10);
@@ -87,7 +91,8 @@ impl Loads {
         let next = if sample >= known {
             sample
         } else {
-            let left = fades(now.saturating_sub(node.measured_at.load(Ordering::Relaxed)));
+            let age = now.saturating_sub(node.measured_at.load(Ordering::Relaxed));
+            let left = fades(age).min(LEFT_BY_AN_ANSWER_MAX);
             whole(known as f64 * left + sample as f64 * (1.0 - left))
         };
         node.response_ns.store(next, Ordering::Relaxed);
@@ -261,6 +266,14 @@ mod tests {
             loads.cost_at(OTHER, 1, SECOND) > 15.0 * loads.cost_at(ONE, 1, SECOND),
             "not by one answer"
         );
+        for faster in 2..50 {
+            loads.answered_at(OTHER, ms(1), SECOND + faster);
+        }
+        assert!(
+            loads.cost_at(OTHER, 1, SECOND + 50) < 1.1 * loads.cost_at(ONE, 1, SECOND + 50),
+            "by fifty, within any time"
+        );
+        loads.answered_at(OTHER, ms(20), SECOND + 50);
         loads.answered_at(ONE, ms(1), 40 * SECOND);
         assert!(
             loads.cost_at(OTHER, 1, 40 * SECOND) < loads.cost_at(ONE, 1, 40 * SECOND),
