@@ -75,7 +75,7 @@ fn the_example_shows_the_defaults() {
             seen += 1;
         }
     }
-    assert_eq!(seen, 20);
+    assert_eq!(seen, 21);
 }
 
 #[test]
