@@ -279,6 +279,8 @@ pub struct Needs {
     pub unknown_function: bool,
     /// It calls a built-in that depends on the node or the session (GET_LOCK, LAST_INSERT_ID, UUID_SHORT …).
     pub manager_function: bool,
+    /// A parameter (`?`) may be a column of its result, or a part of one: servers describe that by the types of values.
+    pub shows_parameters: bool,
     /// It asks for FOUND_ROWS() of the previous statement.
     pub follows_found_rows: bool,
     /// It asks for ROW_COUNT() of the previous statement.
@@ -313,6 +315,7 @@ impl Needs {
             reads_system_variables: self.reads_system_variables | other.reads_system_variables,
             unknown_function: self.unknown_function | other.unknown_function,
             manager_function: self.manager_function | other.manager_function,
+            shows_parameters: self.shows_parameters | other.shows_parameters,
             follows_found_rows: self.follows_found_rows | other.follows_found_rows,
             follows_row_count: self.follows_row_count | other.follows_row_count,
             follows_diagnostics: self.follows_diagnostics | other.follows_diagnostics,

@@ -6,12 +6,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use statement::Facts;
+use statement::{Facts, StatementFacts};
 use wire::ServerError;
 use wire::command::{CommandCode, Execute, LAST_PREPARED};
 
 use super::meaning::Meaning;
-use super::shared_statements::StatementKey;
+use super::shared_statements::{STATEMENTS_MAX, StatementKey};
 use crate::cluster::NodeId;
 use crate::route::RouteHint;
 
@@ -88,6 +88,12 @@ impl Prepared {
             copy: self.began_with_cursor == Some(true) && !opens && !self.long_data,
             types_before: others.map(|types| self.types.replace(types.into())),
         }
+    }
+
+    /// Whether its result is described by types that the connection alone was told of, which executed it last.
+    fn is_described_there(&self) -> bool {
+        let shows = |statement: &StatementFacts| statement.needs.shows_parameters;
+        self.types_vary && self.facts.statements().iter().any(shows)
     }
 
     /// One of which only the manager knows the text.
@@ -190,6 +196,14 @@ impl PreparedStatements {
 
     pub(super) fn insert(&mut self, id: u32, prepared: Prepared) {
         self.by_id.insert(id, prepared);
+    }
+
+    /// Whether one of them needs what this worker's connection was told.
+    pub(super) fn are_bound_to(&self, worker: NodeId) -> bool {
+        let mut all = self.by_id.values();
+        // they are looked at whenever the session rests
+        self.by_id.len() > STATEMENTS_MAX
+            || all.any(|prepared| prepared.worker == Some(worker) && prepared.is_described_there())
     }
 
     /// The statement that MariaDB takes for the last one from now on; MySQL knows no such thing.

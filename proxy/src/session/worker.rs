@@ -287,7 +287,9 @@ impl Session {
 
     /// Others may use the connections at hand.
     pub(super) fn rest_workers(&mut self) {
-        for link in self.workers.iter_mut().filter_map(Option::take) {
+        let (workers, prepared) = (self.workers.iter_mut(), &self.prepared);
+        let may_rest = |link: &mut Box<Link>| !prepared.are_bound_to(link.node);
+        for link in workers.filter_map(|place| place.take_if(may_rest)) {
             let (node, opened) = (link.node, link.opened);
             let cluster = &self.host.cluster;
             if cluster.is_drained(node) && !self.state.leavings.are_on(node) {

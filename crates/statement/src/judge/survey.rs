@@ -13,8 +13,10 @@ use crate::{
 /// What the statement's tokens say about where it must run.
 pub(super) fn needs(tokens: Tokens<'_>) -> Needs {
     let mut needs = Needs::default();
+    let mut columns = Columns::default();
     for at in 0..tokens.len() {
         session_trackers(tokens, at, &mut needs);
+        needs.shows_parameters |= columns.have_parameter(tokens, at);
         match tokens.kind(at) {
             Some(TokenKind::UserVariable) => {
                 // `root@localhost` is an account, but nothing is lost by the careful answer
@@ -31,6 +33,49 @@ pub(super) fn needs(tokens: Tokens<'_>) -> Needs {
         }
     }
     needs
+}
+
+/// Whether a token stands in a list of columns of a result, of a query at any depth.
+#[derive(Debug, Default)]
+struct Columns {
+    depth: u32,
+    /// A bit for each depth.
+    inside: u64,
+}
+
+impl Columns {
+    /// Whether the token is a parameter in such a list; the careful answer is yes.
+    fn have_parameter(&mut self, tokens: Tokens<'_>, at: usize) -> bool {
+        let bit = |depth: u32| 1_u64.checked_shl(depth);
+        match tokens.kind(at) {
+            Some(TokenKind::Open) => {
+                let outer = bit(self.depth).is_none_or(|bit| self.inside & bit != 0);
+                self.depth += 1;
+                self.set(outer);
+            }
+            Some(TokenKind::Close) => self.depth = self.depth.saturating_sub(1),
+            Some(TokenKind::Word) => match tokens.keyword(at).as_str() {
+                "SELECT" | "VALUES" | "RETURNING" => self.set(true),
+                "FROM" => self.set(false),
+                _ => {}
+            },
+            Some(TokenKind::Placeholder) => {
+                return bit(self.depth).is_none_or(|bit| self.inside & bit != 0);
+            }
+            _ => {}
+        }
+        false
+    }
+
+    fn set(&mut self, inside: bool) {
+        if let Some(bit) = 1_u64.checked_shl(self.depth) {
+            self.inside = if inside {
+                self.inside | bit
+            } else {
+                self.inside & !bit
+            };
+        }
+    }
 }
 
 /// The variables that say what of the session's state is reported, and the tables that list all variables.

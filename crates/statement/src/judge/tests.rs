@@ -299,3 +299,23 @@ fn what_a_statement_does_to_found_rows() {
         assert_eq!(of(sql).statements()[0].found_rows, expected, "{sql}");
     }
 }
+
+#[test]
+fn a_parameter_may_be_a_column_of_the_result() {
+    for (text, shows) in [
+        ("SELECT ?", true),
+        ("SELECT a, ? + 1 FROM t", true),
+        ("SELECT CONCAT(?, a) FROM t", true),
+        ("SELECT a FROM t WHERE b = ? LIMIT ?", false),
+        ("SELECT a FROM t JOIN u ON t.x = ? ORDER BY a", false),
+        ("SELECT a FROM (SELECT ? AS a) d", true),
+        ("SELECT (SELECT b FROM u WHERE c = 1), ? FROM t", true),
+        ("SELECT a FROM t UNION SELECT ?", true),
+        ("VALUES ROW(?)", true),
+        ("WITH w AS (SELECT 1) SELECT * FROM w WHERE 1 = ?", false),
+    ] {
+        let facts = crate::facts(text.as_bytes(), crate::LexMode::default());
+        let found = facts.statements().iter().any(|of| of.needs.shows_parameters);
+        assert_eq!(found, shows, "{text}");
+    }
+}
