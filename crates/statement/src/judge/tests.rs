@@ -314,7 +314,7 @@ fn a_parameter_may_be_a_column_of_the_result() {
         ("VALUES ROW(?)", true),
         ("WITH w AS (SELECT 1) SELECT * FROM w WHERE 1 = ?", false),
     ] {
-        let facts = crate::facts(text.as_bytes(), crate::LexMode::default());
+        let facts = of(text);
         let found = facts.statements().iter().any(|of| of.needs.shows_parameters);
         assert_eq!(found, shows, "{text}");
     }
