@@ -8,7 +8,7 @@
 //! The figure that counts is CPU time per query of the hops' processes, and its ratio to other paths within one
 //! round: queries per second swing by a third on a shared machine, CPU per query hardly does.
 //!
-//! A second scenario shows what each strategy does about a worker that answers late ([`delayed_worker`]).
+//! A second scenario shows what each strategy does about a worker that answers late (`delayed_worker`).
 
 use std::path::{Path, PathBuf};
 
