@@ -11,7 +11,8 @@ use super::{
     verdict::{Case, Row},
 };
 
-const WIDTH: u32 = 1600;
+/// Room for the longest name of a strategy below its bars.
+const WIDTH: u32 = 1800;
 const HEIGHT: u32 = 400;
 const HEIGHT_OF_HEAD: u32 = 60;
 
