@@ -44,7 +44,7 @@ pub use kill_thread::{KillError, kill_thread};
 pub use load::Loads;
 pub use node::{Address, ClientTls, ClientWay, NODES_MAX, Node, NodeFacts, NodeId, NodeTls, Role, Tls};
 pub use position::{Positions, Sample};
-pub use topology::NoManager;
+pub use topology::Unmanaged;
 use topology::{Decision, Observed};
 pub use view::{ClusterView, Latency, NodeView};
 
@@ -87,7 +87,7 @@ impl Cluster {
     /// any, the first node stands in.
     pub fn new(nodes: &[Arc<Node>], metrics: Vec<NodeMetrics>) -> Arc<Self> {
         let manager = topology::configured_manager(nodes.iter().map(|node| &node.role));
-        let unknown = NoManager::NotCheckedYet;
+        let unknown = Unmanaged::NotCheckedYet;
         let manager_metrics = ManagerMetrics::new(nodes);
         manager_metrics.show(Err(unknown));
         let nodes: Vec<NodeView> = nodes
@@ -182,7 +182,7 @@ impl Cluster {
             Some(manager) => match manager.health {
                 Health::Excluded(exclusion) => Some(exclusion.as_str()),
                 Health::Up if manager.facts.is_none() => Some("the manager's greeting is not known yet"),
-                Health::Up => view.no_manager().map(NoManager::as_str),
+                Health::Up => view.no_manager().map(Unmanaged::as_str),
             },
         }
     }

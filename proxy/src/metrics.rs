@@ -10,7 +10,7 @@ use metrics::{
     histogram,
 };
 
-use crate::cluster::{Latency, NoManager, Node, NodeId, NodeView, Role};
+use crate::cluster::{Latency, Node, NodeId, NodeView, Role, Unmanaged};
 use crate::route::Reason;
 
 /// Everything that sessions count.
@@ -249,7 +249,7 @@ impl Drop for GaugeGuard {
 /// Who the manager is, as the cluster's tasks show it.
 pub struct ManagerMetrics {
     nodes: Vec<Gauge>,
-    none: [Gauge; NoManager::ALL.len()],
+    none: [Gauge; Unmanaged::ALL.len()],
     /// Times that another node became the manager.
     pub changes: Counter,
     two_writable: Counter,
@@ -261,22 +261,22 @@ impl ManagerMetrics {
         let of_node = |node: &Arc<Node>| gauge!("proxy_node_is_manager", "node" => node.name.to_string());
         Self {
             nodes: nodes.iter().map(of_node).collect(),
-            none: NoManager::ALL.map(|reason| gauge!("proxy_no_manager", "reason" => reason.as_str())),
+            none: Unmanaged::ALL.map(|reason| gauge!("proxy_no_manager", "reason" => reason.as_str())),
             changes: counter!("proxy_manager_changes_total"),
             two_writable: counter!("proxy_two_writable_total"),
         }
     }
 
     /// From now on.
-    pub fn show(&self, manager: Result<NodeId, NoManager>) {
+    pub fn show(&self, manager: Result<NodeId, Unmanaged>) {
         let flag = |is: bool| if is { 1.0 } else { 0.0 };
         for (id, gauge) in (0u8..).map(NodeId).zip(&self.nodes) {
             gauge.set(flag(manager == Ok(id)));
         }
-        for (reason, gauge) in NoManager::ALL.iter().zip(&self.none) {
+        for (reason, gauge) in Unmanaged::ALL.iter().zip(&self.none) {
             gauge.set(flag(manager == Err(*reason)));
         }
-        if manager == Err(NoManager::TwoWritable) {
+        if manager == Err(Unmanaged::TwoWritable) {
             self.two_writable.increment(1);
         }
     }

@@ -7,18 +7,18 @@ use tracing::{info, warn};
 use super::health::{Exclusion, Health};
 use super::node::{NodeId, Role};
 use super::replication::Observation;
-use super::topology::{self, Decision, Knowledge, NoManager, Seen};
+use super::topology::{self, Decision, Knowledge, Seen, Unmanaged};
 use super::{Cluster, State};
 
 /// Who the manager is, and since when.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Managed {
-    by: Result<NodeId, NoManager>,
+    by: Result<NodeId, Unmanaged>,
     since: Instant,
 }
 
 impl Managed {
-    pub(super) fn since_now(by: Result<NodeId, NoManager>) -> Self {
+    pub(super) fn since_now(by: Result<NodeId, Unmanaged>) -> Self {
         Self {
             by,
             since: Instant::now(),
@@ -32,14 +32,14 @@ impl Cluster {
     ///
     /// # Errors
     /// Why there is still none.
-    pub async fn manager(&self, wait: Duration) -> Result<NodeId, NoManager> {
+    pub async fn manager(&self, wait: Duration) -> Result<NodeId, Unmanaged> {
         let asked = Instant::now();
         let mut changes = self.managed.subscribe();
         loop {
             let Managed { by, since } = *changes.borrow_and_update();
             let from = match by {
                 Ok(id) => return Ok(id),
-                Err(NoManager::ReadOnly) => since.min(asked),
+                Err(Unmanaged::ReadOnly) => since.min(asked),
                 Err(_) => asked,
             };
             let left = wait.saturating_sub(from.elapsed());
@@ -123,7 +123,7 @@ impl Cluster {
         let node = node.map_or("", |view| &*view.node.name);
         match decision.manager {
             Ok(_) => info!(node, "there is a manager"),
-            Err(NoManager::NotCheckedYet) => {}
+            Err(Unmanaged::NotCheckedYet) => {}
             Err(reason) => {
                 let primaries: Vec<&str> = (0u8..)
                     .map(NodeId)
@@ -165,10 +165,10 @@ impl State {
         let is_up = self.nodes.get(id.index())?.health.is_up();
         let is_primary = self.decision.primaries & id.bit() != 0;
         match reason {
-            NoManager::TwoWritable => is_primary.then_some(Exclusion::TwoWritable),
-            NoManager::NotConfirmed => is_primary.then_some(Exclusion::NotConfirmed),
-            NoManager::ReadOnly => (id == self.manager && is_up).then_some(Exclusion::ReadOnly),
-            NoManager::Unreachable | NoManager::NotCheckedYet => None,
+            Unmanaged::TwoWritable => is_primary.then_some(Exclusion::TwoWritable),
+            Unmanaged::NotConfirmed => is_primary.then_some(Exclusion::NotConfirmed),
+            Unmanaged::ReadOnly => (id == self.manager && is_up).then_some(Exclusion::ReadOnly),
+            Unmanaged::Unreachable | Unmanaged::NotCheckedYet => None,
         }
     }
 }

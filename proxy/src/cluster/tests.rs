@@ -84,7 +84,7 @@ fn a_promotion_changes_the_roles_and_the_old_manager_comes_back_as_a_worker() {
     assert!(cluster.view().is_manager(NodeId(0)));
     assert_eq!(cluster.view().healthy_workers(), [NodeId(1), NodeId(2)]);
     says(&cluster, 0, "down");
-    assert_eq!(cluster.view().no_manager(), Some(NoManager::Unreachable));
+    assert_eq!(cluster.view().no_manager(), Some(Unmanaged::Unreachable));
     assert_eq!(
         cluster.view().healthy_workers(),
         [NodeId(1), NodeId(2)],
@@ -125,7 +125,7 @@ fn two_that_can_be_written_to_are_both_left_out() {
     all_is_well(&cluster);
     says(&cluster, 1, "rw");
     let view = cluster.view();
-    assert_eq!(view.no_manager(), Some(NoManager::TwoWritable));
+    assert_eq!(view.no_manager(), Some(Unmanaged::TwoWritable));
     for id in [0, 1] {
         let health = view.node(NodeId(id)).map(|view| view.health);
         assert_eq!(health, Some(Health::Excluded(Exclusion::TwoWritable)));
@@ -154,7 +154,7 @@ async fn who_needs_a_manager_waits_for_one_and_not_for_ever() {
     const WAIT: Duration = Duration::from_secs(60);
     let cluster = cluster();
     let none = cluster.manager(Duration::from_millis(1)).await;
-    assert_eq!(none, Err(NoManager::NotCheckedYet));
+    assert_eq!(none, Err(Unmanaged::NotCheckedYet));
     let waiting = tokio::spawn({
         let cluster = Arc::clone(&cluster);
         async move { cluster.manager(WAIT).await }

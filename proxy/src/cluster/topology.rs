@@ -24,7 +24,7 @@ use super::replication::{Identity, Observation, Source, SourceName};
 
 /// Why nothing can be written to any node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum NoManager {
+pub enum Unmanaged {
     /// Not every node has been checked yet.
     NotCheckedYet,
     /// The manager does not answer, and no other node looks like a primary.
@@ -37,35 +37,35 @@ pub enum NoManager {
     NotConfirmed,
 }
 
-impl NoManager {
+impl Unmanaged {
     /// Every reason there is.
-    pub const ALL: [NoManager; 5] = [
-        NoManager::NotCheckedYet,
-        NoManager::Unreachable,
-        NoManager::ReadOnly,
-        NoManager::TwoWritable,
-        NoManager::NotConfirmed,
+    pub const ALL: [Unmanaged; 5] = [
+        Unmanaged::NotCheckedYet,
+        Unmanaged::Unreachable,
+        Unmanaged::ReadOnly,
+        Unmanaged::TwoWritable,
+        Unmanaged::NotConfirmed,
     ];
 
     /// The name in logs, metric labels and tests.
     pub const fn as_str(self) -> &'static str {
         match self {
-            NoManager::NotCheckedYet => "not-checked-yet",
-            NoManager::Unreachable => "unreachable",
-            NoManager::ReadOnly => "read-only",
-            NoManager::TwoWritable => "two-writable",
-            NoManager::NotConfirmed => "not-confirmed",
+            Unmanaged::NotCheckedYet => "not-checked-yet",
+            Unmanaged::Unreachable => "unreachable",
+            Unmanaged::ReadOnly => "read-only",
+            Unmanaged::TwoWritable => "two-writable",
+            Unmanaged::NotConfirmed => "not-confirmed",
         }
     }
 
     /// What a client reads.
     pub const fn for_client(self) -> &'static str {
         match self {
-            NoManager::NotCheckedYet => "the nodes have not been checked yet",
-            NoManager::Unreachable => "it cannot be reached",
-            NoManager::ReadOnly => "it is read-only",
-            NoManager::TwoWritable => "two nodes can be written to, so neither is",
-            NoManager::NotConfirmed => "a node can be written to, but the others do not follow it",
+            Unmanaged::NotCheckedYet => "the nodes have not been checked yet",
+            Unmanaged::Unreachable => "it cannot be reached",
+            Unmanaged::ReadOnly => "it is read-only",
+            Unmanaged::TwoWritable => "two nodes can be written to, so neither is",
+            Unmanaged::NotConfirmed => "a node can be written to, but the others do not follow it",
         }
     }
 }
@@ -104,7 +104,7 @@ pub(super) struct Seen<'a> {
 /// What was decided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Decision {
-    pub(super) manager: Result<NodeId, NoManager>,
+    pub(super) manager: Result<NodeId, Unmanaged>,
     /// Nodes that look like a primary, by bit.
     pub(super) primaries: u64,
 }
@@ -140,13 +140,13 @@ pub(super) fn decide(nodes: &[Seen<'_>], manager: NodeId) -> Decision {
             .iter()
             .any(|node| node.observed.knowledge == Knowledge::NotCheckedYet) =>
         {
-            Err(NoManager::NotCheckedYet)
+            Err(Unmanaged::NotCheckedYet)
         }
-        [] if of_manager.is_some_and(|node| node.answer().is_some()) => Err(NoManager::ReadOnly),
-        [] => Err(NoManager::Unreachable),
+        [] if of_manager.is_some_and(|node| node.answer().is_some()) => Err(Unmanaged::ReadOnly),
+        [] => Err(Unmanaged::Unreachable),
         [one] if one == manager || is_confirmed(nodes, one) => Ok(one),
-        [_] => Err(NoManager::NotConfirmed),
-        _ => Err(NoManager::TwoWritable),
+        [_] => Err(Unmanaged::NotConfirmed),
+        _ => Err(Unmanaged::TwoWritable),
     };
     Decision {
         manager: decided,

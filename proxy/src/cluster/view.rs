@@ -7,14 +7,14 @@ use wire::Capabilities;
 
 use super::health::Health;
 use super::node::{Node, NodeFacts, NodeId, Role};
-use super::topology::NoManager;
+use super::topology::Unmanaged;
 
 /// One moment of the cluster. Immutable, so a statement decides on one consistent picture.
 #[derive(Debug, Clone)]
 pub struct ClusterView {
     nodes: Vec<NodeView>,
     manager: NodeId,
-    no_manager: Option<NoManager>,
+    no_manager: Option<Unmanaged>,
     healthy_workers: Vec<NodeId>,
     nearest_worker: Option<NodeId>,
 }
@@ -57,7 +57,7 @@ impl ClusterView {
     /// A picture of these nodes, in the order of their ids; exactly one of them is the manager, or was the last one.
     pub fn new(
         nodes: Vec<NodeView>,
-        (manager, no_manager): (NodeId, Option<NoManager>),
+        (manager, no_manager): (NodeId, Option<Unmanaged>),
         nearest_worker: Option<NodeId>,
     ) -> Self {
         let healthy_workers = ids(&nodes)
@@ -81,7 +81,7 @@ impl ClusterView {
 
     /// Why there is no manager now; none when there is one.
     #[inline]
-    pub fn no_manager(&self) -> Option<NoManager> {
+    pub fn no_manager(&self) -> Option<Unmanaged> {
         self.no_manager
     }
 

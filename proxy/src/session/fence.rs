@@ -12,7 +12,7 @@ use statement::{Effect, Facts, SessionChange, TransactionStep};
 use wire::ServerError;
 
 use super::{Flow, Session};
-use crate::cluster::NoManager;
+use crate::cluster::Unmanaged;
 use crate::metrics::ErrorKind;
 
 impl Session {
@@ -24,7 +24,7 @@ impl Session {
             return false;
         }
         view.manager() != self.manager.node
-            || (view.no_manager() != Some(NoManager::ReadOnly)
+            || (view.no_manager() != Some(Unmanaged::ReadOnly)
                 && may_write(facts, self.state.transaction.open))
     }
 
@@ -37,7 +37,7 @@ impl Session {
         };
         match waited {
             Ok(id) if id == self.manager.node => None,
-            Err(NoManager::ReadOnly) if self.host.cluster.view().manager() == self.manager.node => None,
+            Err(Unmanaged::ReadOnly) if self.host.cluster.view().manager() == self.manager.node => None,
             Ok(_) => {
                 self.host.metrics.error(ErrorKind::NoManager);
                 self.refuse(&another_manager()).await;
@@ -96,7 +96,7 @@ fn may_write(facts: &Facts, in_transaction: bool) -> bool {
 }
 
 /// 1429: nothing can be written anywhere.
-pub(super) fn no_manager(reason: NoManager) -> ServerError {
+pub(super) fn no_manager(reason: Unmanaged) -> ServerError {
     ServerError::new(
         1429,
         b"HY000",

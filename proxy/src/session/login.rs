@@ -21,7 +21,7 @@ use super::run::connect_error_kind;
 use super::state::SessionState;
 use super::{fence, trackers};
 use crate::accounts::Account;
-use crate::cluster::{ClientTls, ClientWay, NoManager, NodeFacts, NodeId, Role};
+use crate::cluster::{ClientTls, ClientWay, NodeFacts, NodeId, Role, Unmanaged};
 use crate::host::Host;
 use crate::metrics::{AuthFailure, ErrorKind};
 use crate::pool::Key;
@@ -38,7 +38,7 @@ const ATTEMPT_PAUSE: Duration = Duration::from_millis(100);
 /// Why a session did not get its connection to the manager.
 enum NotOpened {
     /// There is none.
-    NoManager(NoManager),
+    NoManager(Unmanaged),
     /// There is one.
     Failed(ConnectError),
 }
@@ -213,7 +213,7 @@ async fn open_manager(
         let manager = match host.cluster.manager(wait.saturating_sub(begun.elapsed())).await {
             Ok(manager) => manager,
             // its own word for it is the one that clients know
-            Err(NoManager::ReadOnly) => host.cluster.view().manager(),
+            Err(Unmanaged::ReadOnly) => host.cluster.view().manager(),
             Err(reason) => return Err(NotOpened::NoManager(reason)),
         };
         let error = match open_once(host, manager, whose, identity, attributes).await {

@@ -81,7 +81,7 @@ fn decided(words: &[&str], manager: NodeId) -> Decision {
 }
 
 #[track_caller]
-fn check(manager: NodeId, cases: &[(&[&str], Result<NodeId, NoManager>)]) {
+fn check(manager: NodeId, cases: &[(&[&str], Result<NodeId, Unmanaged>)]) {
     for (words, expected) in cases {
         assert_eq!(decided(words, manager).manager, *expected, "{words:?}");
     }
@@ -115,8 +115,8 @@ fn where_the_monitor_may_not_ask_the_role_is_what_it_was() {
         &[
             (&["rw denied", "rw denied"], Ok(MANAGER)),
             (&["unasked", "ro from 0"], Ok(MANAGER)),
-            (&["down", "rw denied"], Err(NoManager::Unreachable)),
-            (&["unasked", "rw", "ro from 1"], Err(NoManager::TwoWritable)),
+            (&["down", "rw denied"], Err(Unmanaged::Unreachable)),
+            (&["unasked", "rw", "ro from 1"], Err(Unmanaged::TwoWritable)),
         ],
     );
 }
@@ -126,12 +126,12 @@ fn a_manager_that_is_lost_has_its_reason() {
     check(
         MANAGER,
         &[
-            (&["down"], Err(NoManager::Unreachable)),
-            (&["down", "ro from 0", "ro from 0"], Err(NoManager::Unreachable)),
-            (&["ro"], Err(NoManager::ReadOnly)),
-            (&["ro", "ro from 0"], Err(NoManager::ReadOnly)),
+            (&["down"], Err(Unmanaged::Unreachable)),
+            (&["down", "ro from 0", "ro from 0"], Err(Unmanaged::Unreachable)),
+            (&["ro"], Err(Unmanaged::ReadOnly)),
+            (&["ro", "ro from 0"], Err(Unmanaged::ReadOnly)),
             // forgotten read_only is no promotion
-            (&["down", "rw from 0", "ro from 0"], Err(NoManager::Unreachable)),
+            (&["down", "rw from 0", "ro from 0"], Err(Unmanaged::Unreachable)),
         ],
     );
 }
@@ -141,8 +141,8 @@ fn nothing_is_decided_before_every_node_was_checked() {
     check(
         MANAGER,
         &[
-            (&["unchecked", "rw", "ro from 1"], Err(NoManager::NotCheckedYet)),
-            (&["rw", "unchecked"], Err(NoManager::NotCheckedYet)),
+            (&["unchecked", "rw", "ro from 1"], Err(Unmanaged::NotCheckedYet)),
+            (&["rw", "unchecked"], Err(Unmanaged::NotCheckedYet)),
         ],
     );
 }
@@ -155,22 +155,22 @@ fn a_promoted_node_is_the_manager_when_the_others_follow_it() {
             (&["down", "rw", "ro from 1"], Ok(WORKER1)),
             // it was told where to go and has not been there yet
             (&["down", "rw", "ro from at 1"], Ok(WORKER1)),
-            (&["down", "rw", "ro from at 7"], Err(NoManager::NotConfirmed)),
+            (&["down", "rw", "ro from at 7"], Err(Unmanaged::NotConfirmed)),
             (&["down", "rw", "rw from 1"], Ok(WORKER1)),
-            (&["down", "rw", "ro from 0"], Err(NoManager::NotConfirmed)),
-            (&["down", "rw", "ro from stranger"], Err(NoManager::NotConfirmed)),
+            (&["down", "rw", "ro from 0"], Err(Unmanaged::NotConfirmed)),
+            (&["down", "rw", "ro from stranger"], Err(Unmanaged::NotConfirmed)),
             (
                 &["down", "rw", "ro from 1", "ro from 0"],
-                Err(NoManager::NotConfirmed),
+                Err(Unmanaged::NotConfirmed),
             ),
             (&["down", "rw", "ro from 1", "ro from 2"], Ok(WORKER1)),
             (&["down", "rw", "ro from 1 and stranger"], Ok(WORKER1)),
-            (&["down", "rw", "ro from 1 and 0"], Err(NoManager::NotConfirmed)),
+            (&["down", "rw", "ro from 1 and 0"], Err(Unmanaged::NotConfirmed)),
             // its replication was stopped, and its source not forgotten
             (&["down", "rw from stopped 0", "ro from 1"], Ok(WORKER1)),
             (
                 &["down", "ro from stopped 0", "ro from 1"],
-                Err(NoManager::Unreachable),
+                Err(Unmanaged::Unreachable),
             ),
             // one that does not replicate says nothing
             (&["down", "rw", "ro from stopped 0", "ro from 1"], Ok(WORKER1)),
@@ -191,10 +191,10 @@ fn one_that_nobody_follows_must_have_been_a_replica() {
             (&["down", "rw was a replica"], Ok(WORKER1)),
             (&["down", "rw was a replica", "down"], Ok(WORKER1)),
             // an empty server that is about to be set up
-            (&["down", "rw"], Err(NoManager::NotConfirmed)),
+            (&["down", "rw"], Err(Unmanaged::NotConfirmed)),
             (
                 &["down", "rw was a replica", "ro from 0"],
-                Err(NoManager::NotConfirmed),
+                Err(Unmanaged::NotConfirmed),
             ),
         ],
     );
@@ -205,11 +205,11 @@ fn of_two_that_look_like_a_primary_neither_is() {
     check(
         MANAGER,
         &[
-            (&["rw", "rw"], Err(NoManager::TwoWritable)),
-            (&["rw", "rw from stopped 0"], Err(NoManager::TwoWritable)),
-            (&["rw", "rw", "ro from 1"], Err(NoManager::TwoWritable)),
-            (&["rw", "rw", "ro from 0"], Err(NoManager::TwoWritable)),
-            (&["down", "rw", "rw"], Err(NoManager::TwoWritable)),
+            (&["rw", "rw"], Err(Unmanaged::TwoWritable)),
+            (&["rw", "rw from stopped 0"], Err(Unmanaged::TwoWritable)),
+            (&["rw", "rw", "ro from 1"], Err(Unmanaged::TwoWritable)),
+            (&["rw", "rw", "ro from 0"], Err(Unmanaged::TwoWritable)),
+            (&["down", "rw", "rw"], Err(Unmanaged::TwoWritable)),
         ],
     );
     assert_eq!(decided(&["rw", "rw", "ro from 0"], MANAGER).primaries, 0b011);
@@ -220,12 +220,12 @@ fn an_old_manager_that_comes_back_is_not_written_to() {
     check(
         WORKER1,
         &[
-            (&["rw", "rw", "ro from 1"], Err(NoManager::TwoWritable)),
+            (&["rw", "rw", "ro from 1"], Err(Unmanaged::TwoWritable)),
             (&["ro from 1", "rw", "ro from 1"], Ok(WORKER1)),
             (&["rw from at 1", "rw", "ro from 1"], Ok(WORKER1)),
             // it is the only one now, and lacks what was written since
-            (&["rw", "down", "ro from 1"], Err(NoManager::NotConfirmed)),
-            (&["rw", "down", "down"], Err(NoManager::NotConfirmed)),
+            (&["rw", "down", "ro from 1"], Err(Unmanaged::NotConfirmed)),
+            (&["rw", "down", "down"], Err(Unmanaged::NotConfirmed)),
             // promoted again, by hand
             (&["rw was a replica", "down", "ro from 0"], Ok(MANAGER)),
         ],
