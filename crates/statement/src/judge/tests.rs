@@ -312,7 +312,7 @@ fn a_parameter_may_be_a_column_of_the_result() {
         ("SELECT (SELECT b FROM u WHERE c = 1), ? FROM t", true),
         ("SELECT a FROM t UNION SELECT ?", true),
         ("VALUES ROW(?)", true),
-        ("WITH w AS (SELECT 1) SELECT * FROM w WHERE 1 = ?", false),
+        ("SELECT * FROM t WHERE 1 = ?", false),
     ] {
         let facts = of(text);
         let found = facts.statements().iter().any(|of| of.needs.shows_parameters);
