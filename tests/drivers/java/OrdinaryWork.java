@@ -393,7 +393,7 @@ public final class OrdinaryWork {
           try {
             // what runs on a worker is not in the manager's list; then it has begun after a while
             long until = System.nanoTime() + 5_000_000_000L;
-            while (rows(watcher, "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(31)%'").isEmpty()
+            while (rows(watcher, "SELECT 1 FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(32)%'").isEmpty()
                 && System.nanoTime() < until) Thread.sleep(10);
             statement.cancel();
           } catch (Exception error) {
@@ -401,7 +401,7 @@ public final class OrdinaryWork {
           }
         });
         canceller.start();
-        Object cancelled = refused(connection -> rows(statement.executeQuery("SELECT SLEEP(31) AS slept")), c);
+        Object cancelled = refused(connection -> rows(statement.executeQuery("SELECT SLEEP(32) AS slept")), c);
         canceller.join();
         return List.of(cancelled, rows(c, "SELECT 'alive'"));
       }

@@ -257,7 +257,9 @@ def a_running_query_is_killed(driver):
     thread.start()
     killed = False
     while thread.is_alive():
-        state = one(killer, "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'SELECT SLEEP(30)%'")
+        # others may sleep as well; and a kill that comes before the sleep interrupts nothing
+        sleeps = f"SELECT COUNT(*) FROM information_schema.processlist WHERE id = {number} AND state = 'User sleep'"
+        state = one(killer, sleeps)
         if state[0] and not killed:
             killer.cursor().execute(f"KILL QUERY {number}")
             killed = True
